@@ -1,0 +1,1 @@
+"""Foldward validates trading strategies out of sample. This package imports nothing on purpose."""
