@@ -1,0 +1,43 @@
+"""Canonical JSON and the digests made of it: the identity of requests, results, runs and settings.
+
+The form is RFC 8785's idea with Python's shortest round-trip floats: keys sorted, no white space, UTF-8,
+no NaN or infinity. Equal content gives equal bytes on every machine, whatever the order of keys, the time
+zone or PYTHONHASHSEED.
+"""
+
+import hashlib
+import math
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Canonical JSON of plain data or msgspec structs. Raises ValueError for NaN and infinity."""
+    return _encoder.encode(_plain(msgspec.to_builtins(value, order="sorted")))
+
+
+def digest(value: Any) -> str:
+    """`sha256:` and the hex digest of the canonical JSON."""
+    return "sha256:" + hashlib.sha256(canonical_bytes(value)).hexdigest()
+
+
+def derive_seed(seed: int, *parts: str) -> int:
+    """A seed for one unit of work: the first 64 bits of SHA-256 over the run's seed and the unit's names."""
+    material = "\x1f".join([str(seed), *parts]).encode()
+    return int.from_bytes(hashlib.sha256(material).digest()[:8], "big")
+
+
+def _plain(value: Any) -> Any:
+    # −0.0 and 1.0 against 1 must not make two identities of one number.
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} has no canonical form")
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
