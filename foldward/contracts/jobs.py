@@ -35,7 +35,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Entries only while the close of the last closed bar of a higher timeframe is on one side of its mean."""
+    """Entries only while the last closed higher-timeframe close is on one side of its moving average."""
 
     timeframe: int
     period: int
