@@ -1,0 +1,56 @@
+"""What all of Foldward's actors share: emitting events, asking the one writer, and their addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foldward.contracts import clock
+from foldward.contracts.facts import Fact
+from foldward.contracts.messages import Emit, Notify, Write
+from supervision import Actor
+
+
+class ProductActor(Actor):
+    """An actor of the product: knows its telemetry and its writer by name, and nothing else by import."""
+
+    service = "unknown"
+
+    def emit(
+        self,
+        event_type: str,
+        data: dict[str, Any],
+        *,
+        severity: str = "info",
+        correlation_id: str = "unknown",
+        run_id: str = "-",
+        trace_id: str = "-",
+    ) -> None:
+        """Tell Telemetry. Never raises, never blocks; a lost event is counted as a dead letter."""
+        self.handle("telemetry").tell(
+            Emit(
+                event_type=event_type,
+                data=data,
+                at_us=clock.utc_us(),
+                service=self.service,
+                severity=severity,
+                correlation_id=correlation_id,
+                run_id=run_id,
+                trace_id=trace_id,
+            )
+        )
+
+    def write(self, fact: Fact, tag: Any = None, *, reply: bool = True) -> None:
+        """Ask the DBWriter to make a fact true; `Written` comes back as a message once it is committed."""
+        self.handle("db_writer").tell(
+            Write(
+                fact=fact,
+                reply_to=self.handle(self.id) if reply else None,
+                tag=tag,
+                sender=self.id,
+                incarnation=self.incarnation,
+            )
+        )
+
+    def notify(self, key: str, title: str, body: str, severity: str = "warning") -> None:
+        """Tell the operator through the Notifier."""
+        self.handle("notifier").tell(Notify(key=key, title=title, body=body, severity=severity))

@@ -1,0 +1,41 @@
+"""Settings: schema, sources and snapshots."""
+
+from foldward.settings._schema import (
+    BreakerTable,
+    CoreTable,
+    DataTable,
+    GatesTable,
+    GateTable,
+    HeartbeatTable,
+    LinkTable,
+    NotifyTable,
+    QueueTable,
+    RankTable,
+    RetentionTable,
+    RetryTable,
+    Settings,
+    StorageTable,
+    TelemetryTable,
+    WebTable,
+    WfvTable,
+)
+
+__all__ = [
+    "BreakerTable",
+    "CoreTable",
+    "DataTable",
+    "GateTable",
+    "GatesTable",
+    "HeartbeatTable",
+    "LinkTable",
+    "NotifyTable",
+    "QueueTable",
+    "RankTable",
+    "RetentionTable",
+    "RetryTable",
+    "Settings",
+    "StorageTable",
+    "TelemetryTable",
+    "WebTable",
+    "WfvTable",
+]
