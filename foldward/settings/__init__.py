@@ -1,5 +1,7 @@
 """Settings: schema, sources and snapshots."""
 
+from foldward.settings._home import CoreLock, Home
+from foldward.settings._load import Finding, Snapshot, check, load
 from foldward.settings._schema import (
     BreakerTable,
     CoreTable,
@@ -22,11 +24,14 @@ from foldward.settings._schema import (
 
 __all__ = [
     "BreakerTable",
+    "CoreLock",
     "CoreTable",
     "DataTable",
+    "Finding",
     "GateTable",
     "GatesTable",
     "HeartbeatTable",
+    "Home",
     "LinkTable",
     "NotifyTable",
     "QueueTable",
@@ -34,8 +39,11 @@ __all__ = [
     "RetentionTable",
     "RetryTable",
     "Settings",
+    "Snapshot",
     "StorageTable",
     "TelemetryTable",
     "WebTable",
     "WfvTable",
+    "check",
+    "load",
 ]

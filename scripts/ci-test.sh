@@ -1,0 +1,3 @@
+#!/bin/sh
+# The older name of scripts/test.
+exec "$(dirname "$0")/test" "$@"

@@ -1,0 +1,48 @@
+"""The home: one core at a time, and a socket path that always fits."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from foldward.contracts.errors import SupervisionError
+from foldward.settings import Home
+
+
+def test_a_second_core_is_told_who_holds_the_home(tmp_path: Path) -> None:
+    home = Home(tmp_path / "h").make()
+    lock = home.lock()
+    with pytest.raises(SupervisionError) as caught:
+        home.lock()
+    assert caught.value.code == "supervision.core_running"
+    assert caught.value.exit_code == 2
+    assert f"pid {os.getpid()}" in caught.value.message
+    lock.release()
+    home.lock().release()
+
+
+def test_the_holder_is_described_only_while_it_lives(tmp_path: Path) -> None:
+    home = Home(tmp_path).make()
+    assert home.holder() is None
+    lock = home.lock()
+    lock.describe(pid=7, run_id="r")
+    assert home.holder() == {"pid": 7, "run_id": "r"}
+    lock.release()
+    assert home.holder() is None
+
+
+def test_a_long_home_gets_a_short_private_socket_path(tmp_path: Path) -> None:
+    deep = Home(tmp_path / ("d" * 120)).make()
+    path = deep.socket("inspect")
+    assert len(os.fsencode(path)) <= 100
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert path == deep.socket("inspect")
+    path.parent.rmdir()
+
+
+def test_a_short_home_keeps_its_socket_in_the_run_directory() -> None:
+    with tempfile.TemporaryDirectory(prefix="fw") as short:
+        home = Home(Path(short)).make()
+        assert home.socket("inspect") == Path(short) / "run" / "inspect.sock"
+        assert home.run_dir.stat().st_mode & 0o777 == 0o700
