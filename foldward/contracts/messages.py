@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from foldward.contracts.facts import Fact
-from foldward.contracts.jobs import Heartbeat, Result
+from foldward.contracts.jobs import Backtest, Heartbeat, Result
 
 
 class Address(Protocol):
@@ -71,6 +71,20 @@ class Submit(Message, frozen=True, kw_only=True):
     plans: dict[str, dict[str, Any]] | None = None  # per strategy name; wins over plan
     group_id: str | None = None
     parent_id: str | None = None
+    window: tuple[int | None, int | None] | None = None  # Unix seconds, inclusive; None: the kind's own
+    reply_to: Any = None
+    tag: Any = None
+
+
+class Readmit(Message, frozen=True, kw_only=True):
+    """To the OOSQueue: make a new request of an old one's (edited) content, answered with Submitted.
+
+    parent_id: the request it came from. The gate is asked again; the window and the seed stay.
+    """
+
+    job: Backtest
+    parent_id: str
+    origin: str = "replay"
     reply_to: Any = None
     tag: Any = None
 
@@ -130,7 +144,10 @@ class Retried(Message, frozen=True, kw_only=True):
 
 
 class Admitted(Message, frozen=True, kw_only=True):
-    """To the Dispatcher: a row is due. The payload saves a read; the row is what counts."""
+    """To the Dispatcher: a row is due. The payload saves a read; the row is what counts.
+
+    charged: a resend after a failure, which the retry budget limits.
+    """
 
     request_id: str
     name: str
@@ -139,12 +156,14 @@ class Admitted(Message, frozen=True, kw_only=True):
     due_us: int
     priority: int = 0
     trace_id: str = "-"
+    charged: bool = False
 
 
 class Settled(Message, frozen=True, kw_only=True):
     """From the OOSQueue to Dispatcher, RankEvaluator, WFVScheduler and Reporter: a request's state changed.
 
-    state: applied | duplicate | retry | error | cancelled | pending. `due_us` for retry.
+    state: applied | duplicate | nondeterministic | retry | error | cancelled | pending. `due_us` for retry
+    and pending. charged: the resend follows a failure, so the retry budget limits it. `result` for applied.
     """
 
     request_id: str
@@ -156,10 +175,15 @@ class Settled(Message, frozen=True, kw_only=True):
     group_id: str | None = None
     code: str | None = None
     result: Result | None = None
+    charged: bool = False
 
 
 class ResultArrived(Message, frozen=True, kw_only=True):
-    """From Dispatcher (or DeadLetter's replay) to the OOSQueue: a decoded answer with its bytes."""
+    """From Dispatcher (or DeadLetter's replay) to the OOSQueue: a decoded answer with its bytes.
+
+    With reply_to it is answered with Ack: ok, and value {"outcome": applied | duplicate | nondeterministic |
+    stale | refused | failed, "code"?, "error"?}.
+    """
 
     result: Result
     raw: bytes
@@ -201,6 +225,7 @@ class PeerJoined(Message, frozen=True, kw_only=True):
     pid: int | None = None
     version: str = ""
     encoding: str = "json"
+    legacy: bool = False  # a pushpull peer: names carry suffixes, answers may lack id and window
 
 
 class PeerLeft(Message, frozen=True, kw_only=True):
@@ -298,6 +323,14 @@ class ReplayDone(Message, frozen=True, kw_only=True):
     failed: int
     skipped: int
     items: tuple[dict[str, Any], ...]
+
+
+class CancelReplay(Message, frozen=True, kw_only=True):
+    """To the DeadLetter actor: end the replays with this tag (None: all); each is answered with ReplayDone."""
+
+    replay: Any = None
+    reply_to: Any = None
+    tag: Any = None
 
 
 class DropDead(Message, frozen=True, kw_only=True):
