@@ -310,6 +310,12 @@ declare("data.missing_value", "A cell is empty.", "remove or correct the row", f
 declare("data.not_positive", "A price is zero or negative.", "correct the price", fault="data")
 declare("data.negative_volume", "A volume is negative.", "correct the volume", fault="data")
 declare(
+    "data.zero_volume",
+    "A bar has no volume.",
+    "nothing to do if the market was closed or quotes carry no volume",
+    fault="data",
+)
+declare(
     "data.geometry",
     "A bar's low, open, close and high are not in order.",
     "foldward data check FILE",
@@ -391,6 +397,12 @@ declare("wire.oversize", "The frame is larger than allowed.", "send less than 8 
 declare("wire.too_deep", "The message is nested deeper than allowed.", "nest at most 64 levels", fault="peer")
 declare("wire.unknown_type", "The message has no known type.", "see docs/INTERFACES.md", fault="peer")
 declare("wire.missing_field", "A required field is absent.", "see docs/INTERFACES.md", fault="peer")
+declare(
+    "wire.unknown_field",
+    "A request has a field that does not exist.",
+    "the message names the nearest",
+    fault="peer",
+)
 declare(
     "wire.invalid_field",
     "A field has the wrong type or an impossible value.",
