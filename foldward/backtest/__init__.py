@@ -1,0 +1,61 @@
+"""Strategies, simulation, splits. Definitions are checked without a compiler; what computes loads lazily."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from foldward.backtest.kinds import KINDS, Kind, Param, resolve_params
+from foldward.backtest.levels import Level, parse_level
+from foldward.backtest.strategy import validate_strategy
+
+if TYPE_CHECKING:
+    from foldward.backtest.blocks import Block, combine
+    from foldward.backtest.engine import simulate
+    from foldward.backtest.filters import resample
+    from foldward.backtest.ledger import trade_list
+    from foldward.backtest.metrics import METRICS
+    from foldward.backtest.outcome import ENGINE_VERSION, Outcome
+    from foldward.backtest.plugins import register
+    from foldward.backtest.warm import warm_up
+
+__all__ = [
+    "ENGINE_VERSION",
+    "KINDS",
+    "METRICS",
+    "Block",
+    "Kind",
+    "Level",
+    "Outcome",
+    "Param",
+    "combine",
+    "parse_level",
+    "register",
+    "resample",
+    "resolve_params",
+    "simulate",
+    "trade_list",
+    "validate_strategy",
+    "warm_up",
+]
+
+_LAZY = {
+    "Block": "blocks",
+    "combine": "blocks",
+    "simulate": "engine",
+    "resample": "filters",
+    "trade_list": "ledger",
+    "METRICS": "metrics",
+    "ENGINE_VERSION": "outcome",
+    "Outcome": "outcome",
+    "register": "plugins",
+    "warm_up": "warm",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value

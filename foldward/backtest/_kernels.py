@@ -1,0 +1,947 @@
+# mypy: allow-untyped-defs, allow-untyped-calls
+"""Every compiled function of the engine (profile next_open), in one module.
+
+One module, because numba's cache does not see an edit in another file. Rules kept here: no fastmath, no
+parallel reduction, no float array per indicator, one fixed order of operations, so that a result is bit-equal
+across runs, threads and worker counts. All arrays are one-dimensional, contiguous and of equal length n
+unless a docstring says otherwise; a bar index is int64; prices are in price units.
+
+Signals are one uint8 per bar, a set of the bits below: what the rule wishes at the close of that bar.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from foldward.backtest._compile import kernel_decorator
+
+kernel = kernel_decorator(__file__)
+
+LONG_ENTRY, SHORT_ENTRY, LONG_EXIT, SHORT_EXIT = 1, 2, 4, 8
+_UP = LONG_ENTRY | SHORT_EXIT
+_DOWN = SHORT_ENTRY | LONG_EXIT
+
+# Two averages that differ by less than this share of their size are equal: running sums carry rounding of
+# about 1e-14, and a flat stretch of prices must not look like a crossing.
+_SAME = 1e-12
+
+# Columns of the trade table.
+(
+    T_ENTRY,
+    T_EXIT,
+    T_SIDE,
+    T_RAW_ENTRY,
+    T_RAW_EXIT,
+    T_PRICE_ENTRY,
+    T_PRICE_EXIT,
+    T_COMMISSION,
+    T_FRICTION,
+    T_SWAP,
+    T_PNL,
+    T_STOP,
+    T_TARGET,
+    T_REASON,
+) = range(14)
+TRADE_COLUMNS = 14
+
+# Columns of the day table: last bar, P&L carried to its close, highest and lowest P&L at a close of the day,
+# drawdown inside the day (ratio), bars, bars with a position.
+D_LAST, D_CUM, D_HIGH, D_LOW, D_DRAWDOWN, D_BARS, D_HELD = range(7)
+DAY_COLUMNS = 7
+
+# Places of the settings vector.
+(
+    S_SL_MODE,
+    S_SL,
+    S_TP_MODE,
+    S_TP,
+    S_ANCHOR,
+    S_MASK,
+    S_UNITS,
+    S_CASH,
+    S_HALF,
+    S_SLIPPAGE,
+    S_COMMISSION,
+    S_SWAPS,
+) = range(12)
+SETTINGS = 12
+
+OFF, PRICE, PERCENT, ATR = 0, 1, 2, 3
+
+REASON_SIGNAL, REASON_STOP, REASON_TARGET, REASON_REVERSE, REASON_END, REASON_RUIN = 1, 2, 3, 4, 5, 6
+
+OK, RUINED, BAD_FILL, NOT_FINITE, BAD_ACCOUNT, BAD_PRICE = 0, 1, 2, 3, 4, 5
+
+
+@kernel
+def signal_sma(c, sig, short, long):
+    """Simple moving averages of the close over `short` and `long` bars; crossings as bits in `sig`."""
+    n = len(c)
+    total_s = 0.0
+    total_l = 0.0
+    before = 0
+    ratio = long / short
+    for i in range(n):
+        x = c[i]
+        total_s += x
+        total_l += x
+        if i >= short:
+            total_s -= c[i - short]
+        if i >= long:
+            total_l -= c[i - long]
+        if i >= long - 1:
+            gap = total_s * ratio - total_l
+            edge = _SAME * total_l
+            now = 1 if gap > edge else (-1 if gap < -edge else 0)
+            if i >= long:
+                if now > 0 and before <= 0:
+                    sig[i] = _UP
+                elif now < 0 and before >= 0:
+                    sig[i] = _DOWN
+            before = now
+
+
+@kernel
+def signal_ema(c, sig, short, long):
+    """Exponential moving averages, each seeded with the simple mean of its first values (TA-Lib EMA)."""
+    n = len(c)
+    ks = 2.0 / (short + 1.0)
+    kl = 2.0 / (long + 1.0)
+    es = 0.0
+    el = 0.0
+    before = 0
+    for i in range(n):
+        x = c[i]
+        if i < short:
+            es += x
+            if i == short - 1:
+                es /= short
+        else:
+            es = (x - es) * ks + es
+        if i < long:
+            el += x
+            if i == long - 1:
+                el /= long
+        else:
+            el = (x - el) * kl + el
+        if i >= long - 1:
+            gap = es - el
+            edge = _SAME * el
+            now = 1 if gap > edge else (-1 if gap < -edge else 0)
+            if i >= long:
+                if now > 0 and before <= 0:
+                    sig[i] = _UP
+                elif now < 0 and before >= 0:
+                    sig[i] = _DOWN
+            before = now
+
+
+@kernel
+def signal_rsi(c, sig, period, low, high, values):
+    """Wilder's RSI (TA-Lib RSI: 0 where nothing moved yet). `values`: empty, or length n for the RSI
+    itself.
+    """
+    n = len(c)
+    keep = len(values) == n
+    gain = 0.0
+    loss = 0.0
+    previous = 0.0
+    for i in range(1, n):
+        d = c[i] - c[i - 1]
+        up = max(0.0, d)
+        down = -d if d < 0.0 else 0.0
+        if i <= period:
+            gain += up
+            loss += down
+            if i < period:
+                continue
+            gain /= period
+            loss /= period
+        else:
+            gain = (gain * (period - 1) + up) / period
+            loss = (loss * (period - 1) + down) / period
+        whole = gain + loss
+        value = 100.0 * (gain / whole) if whole > 1e-14 else 0.0
+        if keep:
+            values[i] = value
+        if i > period:
+            bits = 0
+            if previous <= low and value > low:
+                bits |= LONG_ENTRY
+            if previous <= high and value > high:
+                bits |= LONG_EXIT
+            if previous >= high and value < high:
+                bits |= SHORT_ENTRY
+            if previous >= low and value < low:
+                bits |= SHORT_EXIT
+            sig[i] = bits
+        previous = value
+
+
+@kernel
+def signal_bb(c, sig, period, mult, middle, upper, lower):
+    """Bollinger bands (population deviation). `middle`, `upper`, `lower`: empty, or length n for the bands.
+
+    Mean and squared deviations slide as in Welford's update and are computed afresh every 1024 bars, so that
+    rounding never accumulates; equal closes give a width of exactly 0.
+    """
+    n = len(c)
+    keep = len(middle) == n
+    mean = 0.0
+    squares = 0.0
+    same = 0
+    was_low = 0.0
+    was_high = 0.0
+    for i in range(n):
+        x = c[i]
+        same = same + 1 if i > 0 and x == c[i - 1] else 1
+        if i < period - 1:
+            continue
+        if same >= period:
+            mean = x
+            squares = 0.0
+        elif i == period - 1 or i % 1024 == 0:
+            mean = 0.0
+            for j in range(i - period + 1, i + 1):
+                mean += c[j]
+            mean /= period
+            squares = 0.0
+            for j in range(i - period + 1, i + 1):
+                squares += (c[j] - mean) * (c[j] - mean)
+        else:
+            old = c[i - period]
+            step = x - old
+            fresh = mean + step / period
+            squares += step * (x - fresh + old - mean)
+            mean = fresh
+            if squares < 0.0:
+                squares = 0.0
+        width = mult * np.sqrt(squares / period)
+        low = mean - width
+        high = mean + width
+        if keep:
+            middle[i] = mean
+            upper[i] = high
+            lower[i] = low
+        if i >= period:
+            p = c[i - 1]
+            bits = 0
+            if p <= was_low and x > low:
+                bits |= LONG_ENTRY
+            if p >= was_high and x < high:
+                bits |= SHORT_ENTRY
+            if x >= mean:
+                bits |= LONG_EXIT
+            if x <= mean:
+                bits |= SHORT_EXIT
+            sig[i] = bits
+        was_low = low
+        was_high = high
+
+
+@kernel
+def signal_macd(c, sig, fast, slow, smooth, line_out, signal_out):
+    """MACD as TA-Lib: both averages are seeded so that they start at bar slow−1, the signal line with the
+    mean of the first `smooth` values of the line. `line_out`, `signal_out`: empty, or length n."""
+    n = len(c)
+    keep = len(line_out) == n
+    kf = 2.0 / (fast + 1.0)
+    ks = 2.0 / (slow + 1.0)
+    kg = 2.0 / (smooth + 1.0)
+    ef = 0.0
+    es = 0.0
+    eg = 0.0
+    before = 0
+    start = slow - 1
+    ready = slow + smooth - 2
+    for i in range(n):
+        x = c[i]
+        if i <= start:
+            es += x
+            if i >= slow - fast:
+                ef += x
+            if i < start:
+                continue
+            es /= slow
+            ef /= fast
+        else:
+            es = (x - es) * ks + es
+            ef = (x - ef) * kf + ef
+        line = ef - es
+        if i <= ready:
+            eg += line
+            if i < ready:
+                continue
+            eg /= smooth
+        else:
+            eg = (line - eg) * kg + eg
+        if keep:
+            line_out[i] = line
+            signal_out[i] = eg
+        gap = line - eg
+        edge = _SAME * x
+        now = 1 if gap > edge else (-1 if gap < -edge else 0)
+        if i > ready:
+            if now > 0 and before <= 0:
+                sig[i] = _UP
+            elif now < 0 and before >= 0:
+                sig[i] = _DOWN
+        before = now
+
+
+@kernel
+def _true_range(h, l, c, i):  # noqa: E741
+    p = c[i - 1]
+    top = max(p, h[i])
+    bottom = min(p, l[i])
+    return top - bottom
+
+
+@kernel
+def signal_keltner(h, l, c, sig, period, atr_period, mult, middle, width):  # noqa: E741
+    """EMA of the close ± mult × ATR, both as in TA-Lib. `middle`, `width`: empty, or length n."""
+    n = len(c)
+    keep = len(middle) == n
+    k = 2.0 / (period + 1.0)
+    mean = 0.0
+    span = 0.0
+    ready = max(period - 1, atr_period)
+    was_low = 0.0
+    was_high = 0.0
+    for i in range(n):
+        x = c[i]
+        if i < period:
+            mean += x
+            if i == period - 1:
+                mean /= period
+        else:
+            mean = (x - mean) * k + mean
+        if i > 0:
+            reach = _true_range(h, l, c, i)
+            if i <= atr_period:
+                span += reach
+                if i == atr_period:
+                    span /= atr_period
+            else:
+                span = (span * (atr_period - 1) + reach) / atr_period
+        if i < ready:
+            continue
+        low = mean - mult * span
+        high = mean + mult * span
+        if keep:
+            middle[i] = mean
+            width[i] = mult * span
+        if i > ready:
+            p = c[i - 1]
+            bits = 0
+            if p <= was_low and x > low:
+                bits |= LONG_ENTRY
+            if p >= was_high and x < high:
+                bits |= SHORT_ENTRY
+            if x >= mean:
+                bits |= LONG_EXIT
+            if x <= mean:
+                bits |= SHORT_EXIT
+            sig[i] = bits
+        was_low = low
+        was_high = high
+
+
+@kernel
+def signal_stoch(h, l, c, sig, period, smooth, low, high, values):  # noqa: E741
+    """Slow %K (TA-Lib STOCH, slowk; 0 where the range is nothing). `values`: empty, or length n."""
+    n = len(c)
+    keep = len(values) == n
+    raw = np.zeros(smooth)
+    top_at = -1
+    bottom_at = -1
+    previous = 0.0
+    ready = period + smooth - 2
+    for i in range(n):
+        if top_at < 0 or top_at <= i - period:
+            top_at = max(0, i - period + 1)
+            for j in range(top_at + 1, i + 1):
+                if h[j] >= h[top_at]:
+                    top_at = j
+        elif h[i] >= h[top_at]:
+            top_at = i
+        if bottom_at < 0 or bottom_at <= i - period:
+            bottom_at = max(0, i - period + 1)
+            for j in range(bottom_at + 1, i + 1):
+                if l[j] <= l[bottom_at]:
+                    bottom_at = j
+        elif l[i] <= l[bottom_at]:
+            bottom_at = i
+        if i < period - 1:
+            continue
+        span = h[top_at] - l[bottom_at]
+        raw[i % smooth] = 100.0 * (c[i] - l[bottom_at]) / span if span > 0.0 else 0.0
+        if i < ready:
+            continue
+        value = 0.0
+        for j in range(smooth):
+            value += raw[(i - smooth + 1 + j) % smooth]
+        value /= smooth
+        if keep:
+            values[i] = value
+        if i > ready:
+            bits = 0
+            if previous <= low and value > low:
+                bits |= LONG_ENTRY
+            if previous <= high and value > high:
+                bits |= LONG_EXIT
+            if previous >= high and value < high:
+                bits |= SHORT_ENTRY
+            if previous >= low and value < low:
+                bits |= SHORT_EXIT
+            sig[i] = bits
+        previous = value
+
+
+@kernel
+def signal_vwap(h, l, c, v, sig, period, values):  # noqa: E741
+    """Close against the rolling VWAP of the typical price. `values`: empty, or length n.
+
+    Prices are taken relative to the first close, sums are made afresh every 1024 bars: a long series keeps
+    its precision, and a window without volume (sum at most 1e-12 of what passed through) has no VWAP.
+    """
+    n = len(c)
+    keep = len(values) == n
+    base = c[0] if n > 0 else 0.0
+    money = 0.0
+    volume = 0.0
+    empty = 0
+    before = 0
+    known = False
+    for i in range(n):
+        typical = (h[i] + l[i] + c[i]) / 3.0 - base
+        empty = empty + 1 if v[i] == 0.0 else 0
+        money += typical * v[i]
+        volume += v[i]
+        if i >= period:
+            if i % 1024 == 0:
+                money = 0.0
+                volume = 0.0
+                for j in range(i - period + 1, i + 1):
+                    money += ((h[j] + l[j] + c[j]) / 3.0 - base) * v[j]
+                    volume += v[j]
+            else:
+                j = i - period
+                money -= ((h[j] + l[j] + c[j]) / 3.0 - base) * v[j]
+                volume -= v[j]
+        if empty >= period:
+            money = 0.0
+            volume = 0.0
+        if i < period - 1:
+            continue
+        if not volume > 0.0:
+            known = False
+            continue
+        mean = money / volume + base
+        if keep:
+            values[i] = mean
+        gap = c[i] - mean
+        edge = _SAME * mean
+        now = 1 if gap > edge else (-1 if gap < -edge else 0)
+        if known:
+            if now > 0 and before <= 0:
+                sig[i] = _UP
+            elif now < 0 and before >= 0:
+                sig[i] = _DOWN
+        before = now
+        known = True
+
+
+@kernel
+def signal_volsma(c, v, sig, period, factor):
+    """Volume crossing above factor × its mean over `period` bars, up or down by the close."""
+    n = len(c)
+    total = 0.0
+    above = False
+    for i in range(n):
+        total += v[i]
+        if i >= period:
+            if i % 1024 == 0:
+                total = 0.0
+                for j in range(i - period + 1, i + 1):
+                    total += v[j]
+            else:
+                total -= v[i - period]
+        if i < period - 1:
+            continue
+        edge = factor * total / period
+        now = v[i] - edge > _SAME * edge
+        if i >= period and now and not above:
+            if c[i] > c[i - 1]:
+                sig[i] = _UP
+            elif c[i] < c[i - 1]:
+                sig[i] = _DOWN
+        above = now
+
+
+@kernel
+def signal_vpoc(c, v, sig, period, bins, values):
+    """Close against the middle of the fullest bin of the volume profile. `values`: empty, or length n."""
+    n = len(c)
+    keep = len(values) == n
+    profile = np.zeros(bins)
+    before = 0
+    for i in range(period - 1, n):
+        first = i - period + 1
+        bottom = c[first]
+        top = c[first]
+        for j in range(first + 1, i + 1):
+            if c[j] < bottom:
+                bottom = c[j]
+            if c[j] > top:
+                top = c[j]
+        width = (top - bottom) / bins
+        control = bottom
+        if width > _SAME * bottom:
+            profile[:] = 0.0
+            for j in range(first, i + 1):
+                at = int((c[j] - bottom) / width)
+                profile[at if at < bins else bins - 1] += v[j]
+            best = 0
+            for j in range(1, bins):
+                if profile[j] > profile[best]:
+                    best = j
+            control = bottom + (best + 0.5) * width
+        if keep:
+            values[i] = control
+        gap = c[i] - control
+        edge = _SAME * control
+        now = 1 if gap > edge else (-1 if gap < -edge else 0)
+        if i >= period:
+            if now > 0 and before <= 0:
+                sig[i] = _UP
+            elif now < 0 and before >= 0:
+                sig[i] = _DOWN
+        before = now
+
+
+@kernel
+def signal_vwapvr(h, l, c, v, sig, period, threshold, values):  # noqa: E741
+    """Volume over its mean in percent, signed by the close's side of the rolling VWAP. `values`: empty or n.
+
+    A window without volume has the ratio 0, on the side of the typical prices' plain mean.
+    """
+    n = len(c)
+    keep = len(values) == n
+    base = c[0] if n > 0 else 0.0
+    money = 0.0
+    volume = 0.0
+    empty = 0
+    previous = 0.0
+    for i in range(n):
+        typical = (h[i] + l[i] + c[i]) / 3.0 - base
+        empty = empty + 1 if v[i] == 0.0 else 0
+        money += typical * v[i]
+        volume += v[i]
+        if i >= period:
+            if i % 1024 == 0:
+                money = 0.0
+                volume = 0.0
+                for j in range(i - period + 1, i + 1):
+                    money += ((h[j] + l[j] + c[j]) / 3.0 - base) * v[j]
+                    volume += v[j]
+            else:
+                j = i - period
+                money -= ((h[j] + l[j] + c[j]) / 3.0 - base) * v[j]
+                volume -= v[j]
+        if empty >= period:
+            money = 0.0
+            volume = 0.0
+        if i < period - 1:
+            continue
+        value = 0.0
+        if volume > 0.0:
+            value = 100.0 * v[i] * period / volume
+            mean = money / volume + base
+            if c[i] - mean < -_SAME * mean:
+                value = -value
+        if keep:
+            values[i] = value
+        if i >= period:
+            bits = 0
+            if previous <= threshold and value > threshold:
+                bits |= LONG_ENTRY
+            if previous >= -threshold and value < -threshold:
+                bits |= SHORT_ENTRY
+            if value <= 0.0:
+                bits |= LONG_EXIT
+            if value >= 0.0:
+                bits |= SHORT_EXIT
+            sig[i] = bits
+        previous = value
+
+
+@kernel
+def signal_donchian(h, l, c, sig, period, leave):  # noqa: E741
+    """Close beyond the extremes of the previous `period` bars; out beyond those of the previous `leave`."""
+    n = len(c)
+    # Places of the extremes: highs and lows over the entry span, then over the exit span.
+    hi_in = 0
+    lo_in = 0
+    hi_out = 0
+    lo_out = 0
+    ready = max(period, leave)
+    for i in range(1, n):
+        last = i - 1
+        if hi_in < i - period:
+            hi_in = i - period
+            for j in range(hi_in + 1, last):
+                if h[j] >= h[hi_in]:
+                    hi_in = j
+        if h[last] >= h[hi_in]:
+            hi_in = last
+        if lo_in < i - period:
+            lo_in = i - period
+            for j in range(lo_in + 1, last):
+                if l[j] <= l[lo_in]:
+                    lo_in = j
+        if l[last] <= l[lo_in]:
+            lo_in = last
+        if hi_out < i - leave:
+            hi_out = i - leave
+            for j in range(hi_out + 1, last):
+                if h[j] >= h[hi_out]:
+                    hi_out = j
+        if h[last] >= h[hi_out]:
+            hi_out = last
+        if lo_out < i - leave:
+            lo_out = i - leave
+            for j in range(lo_out + 1, last):
+                if l[j] <= l[lo_out]:
+                    lo_out = j
+        if l[last] <= l[lo_out]:
+            lo_out = last
+        if i < ready:
+            continue
+        x = c[i]
+        bits = 0
+        if x > h[hi_in]:
+            bits |= LONG_ENTRY
+        if x < l[lo_in]:
+            bits |= SHORT_ENTRY
+        if x < l[lo_out]:
+            bits |= LONG_EXIT
+        if x > h[hi_out]:
+            bits |= SHORT_EXIT
+        sig[i] = bits
+
+
+@kernel
+def average_true_range(h, l, c, period, out):  # noqa: E741
+    """Wilder's ATR (TA-Lib ATR): first value at bar `period`, the mean of the ranges of bars 1 to period.
+
+    Bars before it are 0 in `out`, which stands for "not known yet".
+    """
+    n = len(c)
+    value = 0.0
+    for i in range(1, n):
+        span = _true_range(h, l, c, i)
+        if i <= period:
+            value += span
+            if i < period:
+                continue
+            value /= period
+        else:
+            value = (value * (period - 1) + span) / period
+        out[i] = value
+
+
+@kernel
+def _grow(table):
+    wider = np.empty((table.shape[0] * 2, table.shape[1]), dtype=np.float64)
+    wider[: table.shape[0]] = table
+    return wider
+
+
+@kernel
+def _book(row, entered, i, side, units, worse, rate, raw_in, raw_out, fee_in, swap, stop, target, reason):
+    """Write one closed trade into `row` and return its P&L after all costs."""
+    price_in = raw_in + side * worse
+    price_out = raw_out - side * worse
+    fee_out = price_out * units * rate
+    pnl = side * units * (price_out - price_in) - fee_in - fee_out + swap
+    row[T_ENTRY] = entered
+    row[T_EXIT] = i
+    row[T_SIDE] = side
+    row[T_RAW_ENTRY] = raw_in
+    row[T_RAW_EXIT] = raw_out
+    row[T_PRICE_ENTRY] = price_in
+    row[T_PRICE_EXIT] = price_out
+    row[T_COMMISSION] = fee_in + fee_out
+    row[T_FRICTION] = 2.0 * worse * units
+    row[T_SWAP] = swap
+    row[T_PNL] = pnl
+    row[T_STOP] = stop
+    row[T_TARGET] = target
+    row[T_REASON] = reason
+    return pnl
+
+
+@kernel
+def simulate(o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_short, track):  # noqa: E741
+    """Trade the signals on bars lo ≤ i < hi, flat before and after; everything that happened as two tables.
+
+    A decision at the close of bar k fills at the open of k+1, so bar lo opens nothing. atr, swap_long,
+    swap_short: length n, or empty where unused (swaps: price units per unit booked on the first bar of a new
+    day). track: empty, or length n to receive the P&L carried to each close. Returns (trades, days, status,
+    bar): tables of TRADE_COLUMNS and DAY_COLUMNS, an outcome (OK, RUINED or a broken invariant) and the bar
+    that it concerns.
+    """
+    sl_mode = int(settings[S_SL_MODE])
+    tp_mode = int(settings[S_TP_MODE])
+    sl = settings[S_SL]
+    tp = settings[S_TP]
+    from_signal = settings[S_ANCHOR] != 0.0
+    mask = np.uint8(settings[S_MASK])
+    units = settings[S_UNITS]
+    cash = settings[S_CASH]
+    worse = settings[S_HALF] + settings[S_SLIPPAGE]
+    rate = settings[S_COMMISSION]
+    swaps = settings[S_SWAPS] != 0.0
+    keep = len(track) > 0
+    needs_atr = sl_mode == ATR or tp_mode == ATR
+
+    trades = np.empty((256, TRADE_COLUMNS), dtype=np.float64)
+    count = 0
+    days = np.empty((64, DAY_COLUMNS), dtype=np.float64)
+    n_days = 0
+    status = OK
+    where = -1
+
+    side = 0
+    entered = 0
+    raw_in = 0.0
+    price_in = 0.0
+    fee_in = 0.0
+    stop = 0.0
+    target = 0.0
+    swap = 0.0
+    realised = 0.0
+    account = 0.0  # cash moved by fills, kept apart from `realised` as the second book
+
+    cum = 0.0
+    high = 0.0
+    low = 0.0
+    day_peak = 0.0
+    day_drawdown = 0.0
+    day_floor = 0.0
+    day_bars = 0
+    day_held = 0
+
+    for i in range(lo, hi):
+        price = o[i]
+        bits = sig[i - 1] & mask if i > lo else np.uint8(0)
+        want = 0
+        leave = 0
+        fill = 0.0
+        if bits:
+            if side == 0:
+                if bits & LONG_ENTRY:
+                    want = 1
+                elif bits & SHORT_ENTRY:
+                    want = -1
+            elif side > 0:
+                if bits & SHORT_ENTRY and not bits & LONG_ENTRY:
+                    want = -1
+                    leave = REASON_REVERSE
+                elif bits & LONG_EXIT:
+                    leave = REASON_SIGNAL
+            elif bits & LONG_ENTRY:
+                want = 1
+                leave = REASON_REVERSE
+            elif bits & SHORT_EXIT:
+                leave = REASON_SIGNAL
+            fill = price
+        if swaps and side != 0:
+            swap += (swap_long[i] if side > 0 else swap_short[i]) * units
+
+        # At most two rounds: leave at the open and perhaps reverse there; then stop or target in the bar.
+        inside = False
+        while True:
+            if leave != 0:
+                if count == trades.shape[0]:
+                    trades = _grow(trades)
+                pnl = _book(
+                    trades[count],
+                    entered,
+                    i,
+                    side,
+                    units,
+                    worse,
+                    rate,
+                    raw_in,
+                    fill,
+                    fee_in,
+                    swap,
+                    stop,
+                    target,
+                    leave,
+                )
+                price_out = fill - side * worse
+                count += 1
+                realised += pnl
+                account += side * units * price_out - price_out * units * rate + swap
+                if not (l[i] <= fill <= h[i]):
+                    status = BAD_FILL
+                    where = i
+                elif not price_out > 0.0:
+                    status = BAD_PRICE
+                    where = i
+                elif not abs(account - realised) <= 1e-9 * (cash + abs(realised) + units * price_out):
+                    status = BAD_ACCOUNT
+                    where = i
+                account = realised
+                side = 0
+                swap = 0.0
+                leave = 0
+            if inside:
+                break
+            if want != 0:
+                level = 1.0
+                if needs_atr:
+                    level = atr[i - 1]
+                if level > 0.0:
+                    side = want
+                    entered = i
+                    raw_in = price
+                    price_in = price + side * worse
+                    fee_in = price_in * units * rate
+                    account -= side * units * price_in + fee_in
+                    anchor = c[i - 1] if from_signal else price
+                    stop = 0.0
+                    target = 0.0
+                    if sl_mode != OFF:
+                        away = (
+                            sl
+                            if sl_mode == PRICE
+                            else (anchor * sl / 100.0 if sl_mode == PERCENT else sl * level)
+                        )
+                        stop = anchor - side * away
+                    if tp_mode != OFF:
+                        away = (
+                            tp
+                            if tp_mode == PRICE
+                            else (anchor * tp / 100.0 if tp_mode == PERCENT else tp * level)
+                        )
+                        target = anchor + side * away
+                    if not (l[i] <= price <= h[i]):
+                        status = BAD_FILL
+                        where = i
+                    elif not price_in > 0.0:
+                        status = BAD_PRICE
+                        where = i
+                want = 0
+            if side == 0:
+                break
+            day_held += 1
+            if side > 0:
+                if sl_mode != OFF and l[i] <= stop:
+                    leave = REASON_STOP
+                    fill = min(price, stop)
+                if tp_mode != OFF and (leave == 0 or price > stop) and h[i] >= target:
+                    if price >= target:
+                        leave = REASON_TARGET
+                        fill = price
+                    elif leave == 0:
+                        leave = REASON_TARGET
+                        fill = target
+            else:
+                if sl_mode != OFF and h[i] >= stop:
+                    leave = REASON_STOP
+                    fill = max(price, stop)
+                if tp_mode != OFF and (leave == 0 or price < stop) and l[i] <= target:
+                    if price <= target:
+                        leave = REASON_TARGET
+                        fill = price
+                    elif leave == 0:
+                        leave = REASON_TARGET
+                        fill = target
+            if leave == 0 and i == hi - 1:
+                leave = REASON_END
+                fill = c[i]
+            if leave == 0:
+                break
+            inside = True
+
+        cum = realised
+        if side != 0:
+            cum = realised + (side * units * (c[i] - price_in) - fee_in + swap)
+        equity = cash + cum
+        if equity <= 0.0 and status == OK:
+            status = RUINED
+            where = i
+            if side != 0:
+                # The position is closed where the equity was lost; what that costs is part of the ruin.
+                if count == trades.shape[0]:
+                    trades = _grow(trades)
+                pnl = _book(
+                    trades[count],
+                    entered,
+                    i,
+                    side,
+                    units,
+                    worse,
+                    rate,
+                    raw_in,
+                    c[i],
+                    fee_in,
+                    swap,
+                    stop,
+                    target,
+                    REASON_RUIN,
+                )
+                count += 1
+                realised += pnl
+                side = 0
+                swap = 0.0
+                cum = realised
+                equity = cash + cum
+        if keep:
+            track[i] = cum
+        if cum > high:
+            high = cum
+        if cum < low:
+            low = cum
+        # The floor is where the drawdown so far would be exceeded: no division a bar.
+        if cum > day_peak:
+            day_peak = cum
+            day_floor = cum - (cash + cum) * day_drawdown
+        elif cum < day_floor:
+            day_drawdown = (day_peak - cum) / (cash + day_peak)
+            day_floor = cum
+        day_bars += 1
+        if day_end[i] or i == hi - 1 or status != OK:
+            if n_days == days.shape[0]:
+                days = _grow(days)
+            row = days[n_days]
+            row[D_LAST] = i
+            row[D_CUM] = cum
+            row[D_HIGH] = high
+            row[D_LOW] = low
+            row[D_DRAWDOWN] = day_drawdown
+            row[D_BARS] = day_bars
+            row[D_HELD] = day_held
+            n_days += 1
+            if not np.isfinite(cum):
+                status = NOT_FINITE
+                where = i
+            elif side != 0 and not abs(account + side * units * c[i] + swap - cum) <= 1e-9 * (
+                cash + abs(cum) + units * c[i]
+            ):
+                status = BAD_ACCOUNT
+                where = i
+            if status != OK:
+                break
+            high = cum
+            low = cum
+            day_peak = cum
+            day_drawdown = 0.0
+            day_floor = cum
+            day_bars = 0
+            day_held = 0
+    return trades[:count], days[:n_days], status, where

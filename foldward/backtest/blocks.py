@@ -1,0 +1,196 @@
+"""Block statistics: what a stretch of bars leaves behind, in a form that adjacent stretches combine.
+
+A monoid (Fold): `combine` is associative and EMPTY is its neutral element, so any split of a run is evaluated
+from its days' blocks without touching a bar again. Drawdown combines as in
+D = max(Da, Db, 1 − Ga·Tb / Pa), with growth G, relative peak P ≥ 1 and trough T ≤ 1. What is stored are
+G − 1, P − 1 and T − 1: the returns of a small position would lose half their digits beside the 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldward.backtest.ledger import Trades
+from foldward.data.bars import NS, Ints
+
+# One trading day. ret, top, bottom: change of equity to the day's end, to its highest and its lowest close of
+# a bar, relative to the equity the day began with. drawdown: ratio inside the day. A trade counts in the
+# block of its exit.
+BLOCK = np.dtype(
+    [
+        ("first_bar", "<i8"),
+        ("last_bar", "<i8"),
+        ("time", "<i8"),
+        ("ret", "<f8"),
+        ("top", "<f8"),
+        ("bottom", "<f8"),
+        ("drawdown", "<f8"),
+        ("pnl", "<f8"),
+        ("gross_profit", "<f8"),
+        ("gross_loss", "<f8"),
+        ("fees", "<f8"),
+        ("notional", "<f8"),
+        ("trades", "<i8"),
+        ("wins", "<i8"),
+        ("bars", "<i8"),
+        ("held", "<i8"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Sufficient statistics of a stretch: powers of daily returns, gain, extremes and trade sums."""
+
+    days: int = 0
+    s1: float = 0.0
+    s2: float = 0.0
+    s3: float = 0.0
+    s4: float = 0.0
+    down2: float = 0.0
+    gain: float = 0.0
+    top: float = 0.0
+    bottom: float = 0.0
+    drawdown: float = 0.0
+    pnl: float = 0.0
+    gross_profit: float = 0.0
+    gross_loss: float = 0.0
+    fees: float = 0.0
+    notional: float = 0.0
+    trades: int = 0
+    wins: int = 0
+    bars: int = 0
+    held: int = 0
+
+    def sharpe(self, calendar: int) -> float | None:
+        """Annualised Sharpe (ddof 1), None when the returns do not vary or the equity was lost."""
+        if self.days < 2 or self.gain <= -1.0:
+            return None
+        mean = self.s1 / self.days
+        variance = (self.s2 - self.s1 * mean) / (self.days - 1)
+        # s2 carries rounding of about 1e-16 of itself: a variance below that is not one.
+        if not variance > 1e-14 * self.s2 / self.days:
+            return None
+        return mean / math.sqrt(variance) * math.sqrt(calendar)
+
+    def sortino(self, calendar: int) -> float | None:
+        """Annualised Sortino (all days in the denominator), None without a losing day."""
+        if self.days < 2 or not self.down2 > 0.0 or self.gain <= -1.0:
+            return None
+        return self.s1 / self.days / math.sqrt(self.down2 / self.days) * math.sqrt(calendar)
+
+    def profit_factor(self) -> float | None:
+        """Gross profit over gross loss, None without a loss."""
+        return self.gross_profit / self.gross_loss if self.gross_loss > 0.0 else None
+
+    def win_rate(self) -> float | None:
+        """Share of trades with a profit, None without trades."""
+        return self.wins / self.trades if self.trades else None
+
+
+EMPTY = Block()
+_MONEY = ("pnl", "gross_profit", "gross_loss", "fees", "notional")
+_COUNTS = ("trades", "wins", "bars", "held")
+_EXTREMES = ("gain", "top", "bottom", "drawdown")
+_SUMS = [field.name for field in fields(Block) if field.name not in _EXTREMES]
+
+
+def combine(a: Block, b: Block) -> Block:
+    """The block of `a` followed by `b`."""
+    low = a.gain + b.bottom + a.gain * b.bottom
+    return Block(
+        **{name: getattr(a, name) + getattr(b, name) for name in _SUMS},
+        gain=a.gain + b.gain + a.gain * b.gain,
+        top=max(a.top, a.gain + b.top + a.gain * b.top),
+        bottom=min(a.bottom, low),
+        drawdown=max(a.drawdown, b.drawdown, (a.top - low) / (1.0 + a.top)),
+    )
+
+
+def combine_all(blocks: Iterable[Block]) -> Block:
+    """All blocks in order, left to right; EMPTY for none."""
+    total = EMPTY
+    for block in blocks:
+        total = combine(total, block)
+    return total
+
+
+def fold(table: NDArray[np.void]) -> Block:
+    """The block of a whole table (rows in order, dtype BLOCK), as if its rows had been combined singly."""
+    if len(table) == 0:
+        return EMPTY
+    r = np.ascontiguousarray(table["ret"])
+    squares = r * r
+    down = np.minimum(r, 0.0)
+    after = np.empty(len(r))
+    gain = 0.0
+    for row, step in enumerate(r.tolist()):
+        gain = gain + step + gain * step
+        after[row] = gain
+    before = np.concatenate(([0.0], after[:-1]))
+    tops = np.maximum.accumulate(np.concatenate(([0.0], before + table["top"] + before * table["top"])))
+    lows = before + table["bottom"] + before * table["bottom"]
+    across = (tops[:-1] - lows) / (1.0 + tops[:-1])
+    money = {name: float(table[name].sum()) for name in _MONEY}
+    counts = {name: int(table[name].sum()) for name in _COUNTS}
+    return Block(
+        days=len(table),
+        s1=float(r.sum()),
+        s2=float(squares.sum()),
+        s3=float((squares * r).sum()),
+        s4=float((squares * squares).sum()),
+        down2=float((down * down).sum()),
+        gain=gain,
+        top=float(tops[-1]),
+        bottom=min(0.0, float(lows.min())),
+        drawdown=max(0.0, float(table["drawdown"].max()), float(across.max())),
+        pnl=money["pnl"],
+        gross_profit=money["gross_profit"],
+        gross_loss=money["gross_loss"],
+        fees=money["fees"],
+        notional=money["notional"],
+        trades=counts["trades"],
+        wins=counts["wins"],
+        bars=counts["bars"],
+        held=counts["held"],
+    )
+
+
+def day_blocks(
+    days: NDArray[np.float64], trades: Trades, cash: float, time_ns: Ints, first: int
+) -> NDArray[np.void]:
+    """The block table of a run: one row a trading day."""
+    rows = np.zeros(len(days), dtype=BLOCK)
+    last = days[:, 0].astype(np.int64)
+    begin = np.concatenate(([first], last[:-1] + 1))
+    before = cash + np.concatenate(([0.0], days[:-1, 1]))
+    rows["first_bar"], rows["last_bar"] = begin, last
+    rows["time"] = time_ns[last] // NS
+    # From the P&L itself: a difference of equities would lose the digits of a small position.
+    gain = np.diff(np.concatenate(([0.0], days[:, 1])))
+    rows["ret"] = gain / before
+    started = np.concatenate(([0.0], days[:-1, 1]))
+    rows["top"] = (days[:, 2] - started) / before
+    rows["bottom"] = (days[:, 3] - started) / before
+    rows["drawdown"] = days[:, 4]
+    rows["bars"], rows["held"] = days[:, 5], days[:, 6]
+    rows["pnl"] = gain
+    at = np.searchsorted(last, trades["exit_bar"])
+    size = len(days)
+
+    def per_day(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(at, weights=weights, minlength=size).astype(np.float64, copy=False)
+
+    pnl = np.ascontiguousarray(trades["pnl"])
+    rows["trades"] = np.bincount(at, minlength=size)
+    rows["wins"] = per_day((pnl > 0).astype(np.float64))
+    rows["gross_profit"] = per_day(np.maximum(pnl, 0.0))
+    rows["gross_loss"] = per_day(np.maximum(-pnl, 0.0))
+    rows["fees"] = per_day(trades["commission"] + trades["friction"])
+    rows["notional"] = per_day((trades["entry_price"] + trades["exit_price"]) * trades["units"])
+    return rows

@@ -1,0 +1,273 @@
+"""One strategy over one window of candles: the way from a definition to an Outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldward.backtest import _kernels as k
+from foldward.backtest._signals import builtin_signals, column, flags
+from foldward.backtest.blocks import BLOCK, day_blocks
+from foldward.backtest.filters import Aux, allowed
+from foldward.backtest.invariants import check_ledger
+from foldward.backtest.kinds import find_kind
+from foldward.backtest.ledger import empty_ledger, ledger
+from foldward.backtest.levels import Level, parse_level
+from foldward.backtest.metrics import Curve, infer_calendar, invalid, measure
+from foldward.backtest.outcome import Outcome
+from foldward.backtest.plugins import plugin_signals
+from foldward.backtest.strategy import validate_strategy
+from foldward.backtest.swaps import nightly
+from foldward.contracts.errors import DataError, RequestError
+from foldward.contracts.jobs import Fault, Strategy, Swap, Window
+from foldward.data.bars import NS, Bars, Floats
+
+_MODES = {"price": k.PRICE, "percent": k.PERCENT, "atr": k.ATR}
+_NONE = column(np.zeros(0))
+_BROKEN = {
+    k.BAD_FILL: "a fill outside its bar",
+    k.BAD_ACCOUNT: "cash and position do not add up to the equity",
+    k.BAD_PRICE: "a fill price that is not positive after costs",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A strategy's signals over the whole series and everything the kernel needs to trade any window."""
+
+    bars: Bars
+    strategy: Strategy
+    calendar: int
+    signals: NDArray[np.uint8]
+    settings: Floats
+    atr: Floats
+    swap_long: Floats
+    swap_short: Floats
+    warmup: int
+    notes: tuple[str, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+def simulate(
+    bars: Bars,
+    strategy: Strategy,
+    start: int | None = None,
+    end: int | None = None,
+    *,
+    seed: int = 0,
+    include_trades: bool = False,
+    calendar: int | None = None,
+    aux: Aux | None = None,
+    swaps: Iterable[Swap] | None = None,
+) -> Outcome:
+    """Trade `strategy` on the bars in [start, end] (Unix seconds, inclusive; None: the data's ends).
+
+    Indicators warm up on the bars before the window; the window starts and ends flat. aux: minutes → Bars for
+    the higher-timeframe filter. calendar: trading days a year (365 or 252), inferred from the data when None.
+    seed only reaches plugins that ask for one. The ledger is always part of the outcome; include_trades is
+    accepted for callers that pass a request on. Raises RequestError (definition, window), DataError
+    `data.too_few_rows`; a broken invariant is no exception but verdict INVALID.
+    """
+    del include_trades
+    prepared = prepare(bars, strategy, seed=seed, calendar=calendar, aux=aux, swaps=swaps)
+    lo, hi = window_range(bars, start, end)
+    return run(prepared, lo, hi)
+
+
+def window_range(bars: Bars, start: int | None, end: int | None) -> tuple[int, int]:
+    """Half-open bar range of an inclusive time window.
+
+    Raises RequestError `request.bad_window` when it is reversed or holds fewer than two bars.
+    """
+    if start is not None and end is not None and end < start:
+        raise RequestError("request.bad_window", f"the window ends at {end} before it starts at {start}")
+    lo, hi = bars.index_range(start, end)
+    if hi - lo < 2:
+        reach = f"{bars.first()} to {bars.last()}" if len(bars) else "nothing"
+        raise RequestError(
+            "request.bad_window",
+            f"the window {start} to {end} holds {hi - lo} bars; the data covers {reach} (Unix seconds)",
+            start=start,
+            end=end,
+        )
+    return lo, hi
+
+
+def prepare(
+    bars: Bars,
+    strategy: Strategy,
+    *,
+    seed: int = 0,
+    calendar: int | None = None,
+    aux: Aux | None = None,
+    swaps: Iterable[Swap] | None = None,
+) -> Prepared:
+    """Check the definition and compute its signals once for all windows of these bars."""
+    strategy = validate_strategy(strategy)
+    if calendar is not None and (isinstance(calendar, bool) or calendar not in (252, 365)):
+        raise RequestError("request.bad_param", f"calendar is 365 or 252, not {calendar!r}", field="calendar")
+    if strategy.timeframe != bars.timeframe:
+        raise RequestError(
+            "request.bad_strategy",
+            f"timeframe: the strategy wants {strategy.timeframe} minutes, the candles have {bars.timeframe}",
+            field="timeframe",
+        )
+    kind = find_kind(strategy.kind)
+    sl, tp = parse_level(strategy.sl, name="sl"), parse_level(strategy.tp, name="tp")
+    warmup = kind.warmup(strategy.params)
+    uses_atr = any(level is not None and level.unit == "atr" for level in (sl, tp))
+    if uses_atr:
+        warmup = max(warmup, strategy.atr_period)
+    notes: list[str] = []
+    faults: tuple[Fault, ...] = ()
+    if kind.builtin:
+        signals = builtin_signals(kind.name, bars, strategy.params)
+    else:
+        signals, faults = plugin_signals(kind.name, bars, strategy.params, seed)
+    if strategy.filter is not None:
+        passes, note = allowed(bars, strategy.filter, aux)
+        signals[~passes] &= ~np.uint8(k.LONG_ENTRY | k.SHORT_ENTRY)
+        if note:
+            notes.append(note)
+    if strategy.costs.zero:
+        notes.append("zero cost: not evidence")
+    atr = np.zeros(len(bars) if uses_atr else 0, dtype=np.float64)
+    if uses_atr:
+        k.average_true_range(
+            column(bars.high), column(bars.low), column(bars.close), strategy.atr_period, atr
+        )
+    swap_long, swap_short = nightly(bars, strategy.costs, swaps)
+    return Prepared(
+        bars=bars,
+        strategy=strategy,
+        calendar=infer_calendar(bars) if calendar is None else calendar,
+        signals=flags(signals),
+        settings=column(_settings(strategy, sl, tp, bool(len(swap_long)))),
+        atr=column(atr),
+        swap_long=column(swap_long),
+        swap_short=column(swap_short),
+        warmup=warmup,
+        notes=tuple(notes),
+        faults=faults,
+    )
+
+
+def run(prepared: Prepared, lo: int, hi: int, track: Floats | None = None) -> Outcome:
+    """Trade one window of prepared signals. track: length n, receives the P&L at each close."""
+    bars, strategy = prepared.bars, prepared.strategy
+    if hi <= prepared.warmup + 1:
+        raise DataError(
+            "data.too_few_rows",
+            f"{strategy.name!r} needs {prepared.warmup + 2} bars before it can trade; there are {hi} up to "
+            "the window's end",
+            bars=hi,
+            needed=prepared.warmup + 2,
+        )
+    window = Window(int(bars.time[lo]) // NS, int(bars.time[hi - 1]) // NS, hi - lo)
+    if prepared.faults:
+        return _invalid(prepared, window, prepared.faults)
+    table, days, status, where = k.simulate(
+        column(bars.open),
+        column(bars.high),
+        column(bars.low),
+        column(bars.close),
+        prepared.signals,
+        flags(bars.day_end),
+        lo,
+        hi,
+        prepared.settings,
+        prepared.atr,
+        prepared.swap_long,
+        prepared.swap_short,
+        np.zeros(0) if track is None else track,
+    )
+    notes = list(prepared.notes)
+    if status == k.NOT_FINITE:
+        message = f"the equity is not a number after bar {where}"
+        return _invalid(prepared, window, (Fault("engine.not_finite", message),))
+    if status not in (k.OK, k.RUINED):
+        message = f"{_BROKEN[status]}, at bar {where} ({int(bars.time[where]) // NS})"
+        return _invalid(prepared, window, (Fault("engine.invariant", message),))
+    if status == k.RUINED:
+        notes.append(f"ruined at bar {where} ({int(bars.time[where]) // NS}): the run ended there")
+    trades = ledger(table, bars.time, strategy.units)
+    cum = np.ascontiguousarray(days[:, k.D_CUM])
+    faults = check_ledger(bars, trades, cum, lo, hi, strategy.cash)
+    if faults:
+        return _invalid(prepared, window, faults)
+    if len(trades) and trades["reason"][-1] == k.REASON_END:
+        notes.append("the last position was closed by the end of the window")
+    blocks = day_blocks(days, trades, strategy.cash, bars.time, lo)
+    curve = Curve(
+        cash=strategy.cash,
+        cum=cum,
+        times=blocks["time"].copy(),
+        start=window.start,
+        seconds=float(window.end - window.start + 60 * bars.timeframe),
+        drawdown=max_drawdown(days, strategy.cash),
+        bars=int(blocks["bars"].sum()),
+        held=int(blocks["held"].sum()),
+        ruined=status == k.RUINED,
+    )
+    metrics, reasons = measure(curve, trades, prepared.calendar)
+    return Outcome(
+        metrics=metrics,
+        reasons=reasons,
+        window=window,
+        trades=trades,
+        day_times=curve.times,
+        day_equity=curve.equity(),
+        blocks=blocks,
+        calendar=prepared.calendar,
+        profile=strategy.profile,
+        notes=tuple(notes),
+    )
+
+
+def max_drawdown(days: Floats, cash: float) -> float:
+    """Largest fall of the equity from a peak at any bar's close, as a ratio of that peak (day table)."""
+    if len(days) == 0:
+        return 0.0
+    peaks = np.maximum.accumulate(np.concatenate(([0.0], days[:, k.D_HIGH])))[:-1]
+    across = (peaks - days[:, k.D_LOW]) / (cash + peaks)
+    return max(0.0, float(days[:, k.D_DRAWDOWN].max()), float(across.max()))
+
+
+def _settings(strategy: Strategy, sl: Level | None, tp: Level | None, swaps: bool) -> Floats:
+    costs = strategy.costs
+    mask = {"both": 0xFF, "long": 0xFF & ~k.SHORT_ENTRY, "short": 0xFF & ~k.LONG_ENTRY}[strategy.direction]
+    values = np.zeros(k.SETTINGS)
+    values[k.S_SL_MODE] = k.OFF if sl is None else _MODES[sl.unit]
+    values[k.S_SL] = 0.0 if sl is None else sl.value
+    values[k.S_TP_MODE] = k.OFF if tp is None else _MODES[tp.unit]
+    values[k.S_TP] = 0.0 if tp is None else tp.value
+    values[k.S_ANCHOR] = float(strategy.stop_anchor == "signal")
+    values[k.S_MASK] = mask
+    values[k.S_UNITS] = strategy.units
+    values[k.S_CASH] = strategy.cash
+    values[k.S_HALF] = costs.spread / 2.0
+    values[k.S_SLIPPAGE] = costs.slippage
+    values[k.S_COMMISSION] = costs.commission_bps / 1e4
+    values[k.S_SWAPS] = float(swaps)
+    return values
+
+
+def _invalid(prepared: Prepared, window: Window, faults: tuple[Fault, ...]) -> Outcome:
+    metrics, reasons = invalid(f"invalid: {faults[0].message}")
+    return Outcome(
+        metrics=metrics,
+        reasons=reasons,
+        window=window,
+        trades=empty_ledger(),
+        day_times=np.zeros(0, dtype=np.int64),
+        day_equity=np.zeros(0),
+        blocks=np.zeros(0, dtype=BLOCK),
+        calendar=prepared.calendar,
+        profile=prepared.strategy.profile,
+        verdict="INVALID",
+        faults=faults,
+        notes=prepared.notes,
+    )

@@ -1,0 +1,106 @@
+"""The per-trade ledger: one structured row for each closed position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldward.data.bars import NS, Ints
+
+# Order fixed by the codes of the kernel's T_REASON column.
+REASONS = ("", "signal", "stop", "target", "reverse", "end", "ruin")
+
+# entry_price and exit_price include spread and slippage; raw_entry and raw_exit are the market's. friction is
+# what spread and slippage cost, commission what the broker took, swap what nights added; pnl is after all.
+# A stop or target of 0 means none. Times are Unix seconds of the bar's opening, bars are indices.
+TRADE = np.dtype(
+    [
+        ("entry_time", "<i8"),
+        ("exit_time", "<i8"),
+        ("entry_bar", "<i8"),
+        ("exit_bar", "<i8"),
+        ("direction", "<i1"),
+        ("reason", "<i1"),
+        ("units", "<f8"),
+        ("raw_entry", "<f8"),
+        ("raw_exit", "<f8"),
+        ("entry_price", "<f8"),
+        ("exit_price", "<f8"),
+        ("commission", "<f8"),
+        ("friction", "<f8"),
+        ("swap", "<f8"),
+        ("pnl", "<f8"),
+        ("stop", "<f8"),
+        ("target", "<f8"),
+    ]
+)
+Trades = NDArray[np.void]
+MAX_LISTED = 500
+
+
+def empty_ledger() -> Trades:
+    """No trades."""
+    return np.zeros(0, dtype=TRADE)
+
+
+def ledger(table: NDArray[np.float64], time_ns: Ints, units: float) -> Trades:
+    """Structured rows from the kernel's trade table (columns T_ENTRY … T_REASON)."""
+    rows = np.zeros(len(table), dtype=TRADE)
+    entry = table[:, 0].astype(np.int64)
+    leave = table[:, 1].astype(np.int64)
+    rows["entry_bar"] = entry
+    rows["exit_bar"] = leave
+    rows["entry_time"] = time_ns[entry] // NS
+    rows["exit_time"] = time_ns[leave] // NS
+    rows["direction"] = table[:, 2].astype(np.int8)
+    rows["reason"] = table[:, 13].astype(np.int8)
+    rows["units"] = units
+    for column, name in enumerate(
+        (
+            "raw_entry",
+            "raw_exit",
+            "entry_price",
+            "exit_price",
+            "commission",
+            "friction",
+            "swap",
+            "pnl",
+            "stop",
+            "target",
+        ),
+        start=3,
+    ):
+        rows[name] = table[:, column]
+    return rows
+
+
+def trade_list(trades: Trades, limit: int | None = MAX_LISTED) -> tuple[list[dict[str, Any]], bool]:
+    """The latest `limit` trades as plain dicts (wire 2.4), oldest first, and whether some were left out.
+
+    timestamp is the exit time in Unix seconds; direction is long or short; open_at_end marks a position that
+    only the end of the data closed.
+    """
+    chosen = trades if limit is None else trades[-limit:] if limit else trades[:0]
+    listed = [
+        {
+            "timestamp": int(row["exit_time"]),
+            "pnl": float(row["pnl"]),
+            "entry_time": int(row["entry_time"]),
+            "exit_time": int(row["exit_time"]),
+            "entry_price": float(row["entry_price"]),
+            "exit_price": float(row["exit_price"]),
+            "direction": "long" if row["direction"] > 0 else "short",
+            "units": float(row["units"]),
+            "commission": float(row["commission"]),
+            "friction": float(row["friction"]),
+            "swap": float(row["swap"]),
+            "stop": float(row["stop"]) or None,
+            "target": float(row["target"]) or None,
+            "reason": REASONS[int(row["reason"])],
+            "open_at_end": REASONS[int(row["reason"])] == "end",
+        }
+        for row in chosen
+    ]
+    return listed, len(listed) < len(trades)

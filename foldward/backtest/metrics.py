@@ -1,0 +1,210 @@
+"""The measures of one window, from its daily equity and its ledger.
+
+Definitions: docs/explanation/statistics.md.
+
+A measure without a value is None and says why; 0, infinity and NaN never stand for "undefined".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from foldward.backtest.ledger import Trades
+from foldward.data.bars import NS, Bars, Floats, Ints
+
+METRICS = (
+    "trades",
+    "wins",
+    "losses",
+    "pnl",
+    "sharpe",
+    "sortino",
+    "max_drawdown",
+    "win_rate",
+    "profit_factor",
+    "cagr",
+    "calmar",
+    "ulcer",
+    "expectancy",
+    "exposure",
+    "turnover",
+    "longest_drawdown_days",
+    "avg_trade",
+    "gross_profit",
+    "gross_loss",
+    "fees",
+    "days",
+    "final_equity",
+)
+_YEAR_S = 365.25 * 86_400
+_DAY_S = 86_400
+Measures = tuple[dict[str, float | None], dict[str, str]]
+
+NO_TRADES = "no trades"
+FLAT = "the daily returns are constant"
+ONE_DAY = "fewer than two days"
+RUINED = "the equity fell to zero or below"
+
+
+def infer_calendar(bars: Bars) -> int:
+    """365 if trading days fall on every weekday about equally (scarcest ≥ half of the commonest), else 252.
+
+    Fewer than 14 trading days cannot show that and count as 252.
+    """
+    ends = np.flatnonzero(bars.day_end)
+    if len(ends) < 14:
+        return 252
+    counts = np.bincount((bars.time[ends] // (_DAY_S * NS)) % 7, minlength=7)
+    return 365 if 2 * int(counts.min()) >= int(counts.max()) else 252
+
+
+def sharpe(returns: Floats, calendar: int) -> float | None:
+    """Mean over standard deviation (ddof 1) of daily returns × √calendar; None when they do not vary."""
+    n = len(returns)
+    if n < 2:
+        return None
+    mean = float(returns.sum()) / n
+    centred = returns - mean
+    variance = float((centred * centred).sum()) / (n - 1)
+    # Rounding of equal returns leaves about 1e-17 of their size; a spread below 1e-12 of the mean is none.
+    if not variance > (1e-12 * mean) ** 2:
+        return None
+    return mean / math.sqrt(variance) * math.sqrt(calendar)
+
+
+def sortino(returns: Floats, calendar: int) -> float | None:
+    """Mean over downside deviation (all days in the denominator) × √calendar; None without a losing day."""
+    n = len(returns)
+    if n < 2:
+        return None
+    down = np.minimum(returns, 0.0)
+    squares = float((down * down).sum())
+    if not squares > 0.0:
+        return None
+    return float(returns.sum()) / n / math.sqrt(squares / n) * math.sqrt(calendar)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What a window leaves behind, day by day.
+
+    cum: P&L carried to each day's last close (length days). times: Unix seconds of those bars. start: Unix
+    seconds of the first bar. seconds: from the first bar's opening to the last bar's close. drawdown: largest
+    ratio over all bar closes. bars, held: bars in the window and bars with a position. ruined: it ended
+    early.
+    """
+
+    cash: float
+    cum: Floats
+    times: Ints
+    start: int
+    seconds: float
+    drawdown: float
+    bars: int
+    held: int
+    ruined: bool = False
+
+    def equity(self) -> Floats:
+        """Equity at the end of each day."""
+        return self.cash + self.cum
+
+    def returns(self) -> Floats:
+        """Daily close-to-close returns; the first day starts from the cash."""
+        before = np.concatenate(([0.0], self.cum[:-1]))
+        return (self.cum - before) / (self.cash + before)
+
+
+def measure(curve: Curve, trades: Trades, calendar: int) -> Measures:
+    """All METRICS of a window and the reasons for those that are None."""
+    values: dict[str, float | None] = dict.fromkeys(METRICS)
+    why: dict[str, str] = {}
+    days = len(curve.cum)
+    pnl = np.ascontiguousarray(trades["pnl"])
+    count = len(pnl)
+    wins = int((pnl > 0).sum())
+    values |= {"trades": count, "wins": wins, "losses": count - wins, "days": days}
+    values["pnl"] = float(curve.cum[-1]) if days else 0.0
+    values["final_equity"] = curve.cash + float(values["pnl"] or 0.0)
+    values["max_drawdown"] = curve.drawdown
+    values["exposure"] = curve.held / curve.bars
+    profit = float(pnl[pnl > 0].sum())
+    loss = float(-pnl[pnl < 0].sum())
+    values["gross_profit"], values["gross_loss"] = profit, loss
+    values["fees"] = float(trades["commission"].sum()) + float(trades["friction"].sum())
+    notional = trades["entry_price"] * trades["units"]
+    both = float(notional.sum()) + float((trades["exit_price"] * trades["units"]).sum())
+    values["turnover"] = both / curve.cash
+    if count:
+        values["win_rate"] = wins / count
+        values["expectancy"] = float(pnl.sum()) / count
+        values["avg_trade"] = float((pnl / notional).sum()) / count
+    else:
+        why |= dict.fromkeys(("win_rate", "expectancy", "avg_trade"), NO_TRADES)
+    if loss > 0:
+        values["profit_factor"] = profit / loss
+    else:
+        why["profit_factor"] = "no losing trade" if count else NO_TRADES
+    _curve_measures(curve, calendar, values, why)
+    for name in METRICS:
+        number = values[name]
+        if number is not None and not math.isfinite(number):
+            values[name] = None
+            why[name] = "not finite"
+    return values, why
+
+
+def _curve_measures(
+    curve: Curve, calendar: int, values: dict[str, float | None], why: dict[str, str]
+) -> None:
+    days = len(curve.cum)
+    values["ulcer"], values["longest_drawdown_days"] = _under_water(curve)
+    if curve.ruined:
+        why |= dict.fromkeys(("sharpe", "sortino", "cagr", "calmar"), RUINED)
+        return
+    returns = curve.returns()
+    values["sharpe"] = sharpe(returns, calendar)
+    values["sortino"] = sortino(returns, calendar)
+    if values["sharpe"] is None:
+        why["sharpe"] = ONE_DAY if days < 2 else FLAT
+    if values["sortino"] is None:
+        why["sortino"] = ONE_DAY if days < 2 else "no losing day"
+    if curve.seconds < _DAY_S:
+        why["cagr"] = why["calmar"] = "shorter than a day"
+        return
+    exponent = math.log1p(float(curve.cum[-1]) / curve.cash) * _YEAR_S / curve.seconds
+    if exponent > 700.0:
+        why["cagr"] = why["calmar"] = "too short to annualise"
+        return
+    growth = math.expm1(exponent)
+    values["cagr"] = growth
+    if curve.drawdown > 0:
+        values["calmar"] = growth / curve.drawdown
+    else:
+        why["calmar"] = "no drawdown"
+
+
+def _under_water(curve: Curve) -> tuple[float, float]:
+    """Ulcer index (root mean square of daily-close drawdowns) and the longest time below a peak, in days."""
+    if len(curve.cum) == 0:
+        return 0.0, 0.0
+    peak = np.maximum.accumulate(np.concatenate(([0.0], curve.cum)))[1:]
+    drawdown = (peak - curve.cum) / (curve.cash + peak)
+    ulcer = math.sqrt(float((drawdown * drawdown).sum()) / len(drawdown))
+    longest = 0
+    since = curve.start
+    for at, below in zip(curve.times.tolist(), (drawdown > 0).tolist(), strict=True):
+        longest = max(longest, at - since if below else 0)
+        if not below:
+            since = at
+    return ulcer, longest / _DAY_S
+
+
+def invalid(reason: str) -> Measures:
+    """Every measure None: a run that broke an invariant has no numbers."""
+    values: dict[str, float | None] = dict.fromkeys(METRICS)
+    reasons: Mapping[str, str] = dict.fromkeys(METRICS, reason)
+    return values, dict(reasons)

@@ -1,0 +1,69 @@
+"""What a simulation answers: numbers or reasons, never both, and the digest that identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from foldward.backtest.ledger import Trades
+from foldward.contracts.canonical import canonical_bytes
+from foldward.contracts.jobs import Fault, Window
+from foldward.data.bars import Floats, Ints
+
+# Changes whenever a number could change: it is part of every request's identity.
+ENGINE_VERSION = "foldward-1"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One window of one strategy.
+
+    metrics: name → number or None (METRICS; win_rate and max_drawdown are ratios); reasons says why for each
+    None. trades: ledger rows (dtype TRADE). day_times: Unix seconds of each trading day's last bar;
+    day_equity: equity at its close. blocks: one row a day (dtype BLOCK). verdict INVALID means that faults
+    say which rule was broken and that no metric has a value. digest: `sha256:…` over all of it, equal for
+    equal results on every machine. annual: trading days a year used for ratios is `calendar`.
+    """
+
+    metrics: dict[str, float | None]
+    reasons: dict[str, str]
+    window: Window
+    trades: Trades
+    day_times: Ints
+    day_equity: Floats
+    blocks: NDArray[np.void]
+    calendar: int
+    profile: str
+    verdict: str = "OK"
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    engine: str = ENGINE_VERSION
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", _digest(self))
+
+
+def _digest(outcome: Outcome) -> str:
+    """SHA-256 over the canonical JSON of what is said and the little-endian bytes of what was traded."""
+    head = canonical_bytes(
+        {
+            "metrics": outcome.metrics,
+            "reasons": outcome.reasons,
+            "window": msgspec.to_builtins(outcome.window),
+            "calendar": outcome.calendar,
+            "profile": outcome.profile,
+            "verdict": outcome.verdict,
+            "faults": [fault.code for fault in outcome.faults],
+        }
+    )
+    whole = hashlib.sha256(head)
+    whole.update(np.ascontiguousarray(outcome.trades).tobytes())
+    whole.update(np.ascontiguousarray(outcome.day_times, dtype="<i8").tobytes())
+    # −0.0 + 0.0 is 0.0: one number, one identity.
+    whole.update((np.ascontiguousarray(outcome.day_equity, dtype="<f8") + 0.0).tobytes())
+    return "sha256:" + whole.hexdigest()
