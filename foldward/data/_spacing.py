@@ -79,8 +79,9 @@ def _off_grid(steps: Ints, timeframe: int) -> NDArray[np.bool_]:
     if step >= _WEEK:  # some vendors stamp a week by its first trading day
         return steps < step - 4 * _DAY
     if step >= _DAY:  # a daily bar may move by an hour with daylight saving
-        return (steps < step - _HOUR) | ((steps + _HOUR) % _DAY > 2 * _HOUR)
-    return (steps < step) | ((steps % step != 0) & (steps < _BREAK))
+        return np.asarray((steps < step - _HOUR) | ((steps + _HOUR) % _DAY > 2 * _HOUR))
+    off: NDArray[np.bool_] = (steps < step) | ((steps % step != 0) & (steps < _BREAK))
+    return off
 
 
 def _places(table: Table, rows: Ints, wrong: Ints, steps: Ints, say: str) -> list[Place]:

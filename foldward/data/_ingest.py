@@ -1,0 +1,107 @@
+"""The writing half of the cache: check a source's bytes and store what is accepted. Imports polars."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from foldward.contracts import clock
+from foldward.data._npy import verify_file, write_columns
+from foldward.data._sources import sha256_hex
+from foldward.data.bars import Bars, day_ends
+from foldward.data.contract import Checked, Terms, examine
+from foldward.data.entries import ARCHIVE, MANIFEST, Damaged, Entry, hex_of, manifest_bytes, series_folder
+from foldward.data.findings import Report
+from foldward.data.identity import COLUMNS, Identity, identify
+from foldward.files import atomic_folder
+
+CONTRACT_VERSION = 1  # part of the index key: a change of the rules makes every source be checked again
+_LEVEL = 1  # zstd: 60 MB instead of 46 MB for two million rows, in two thirds of the time
+
+
+def check_bytes(file: str, data: bytes, said: Terms, now_us: int) -> tuple[Checked, str]:
+    """The check and the hash of the bytes, side by side."""
+    if len(data) < 1 << 20:
+        return examine(file, data, said, now_us), sha256_hex(data)
+    with ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(sha256_hex, data)
+        return examine(file, data, said, now_us), digest.result()
+
+
+def folder_of(root: Path, bars: Bars) -> Path:
+    """Where a series is stored."""
+    return series_folder(root, bars.symbol, bars.timeframe) / str(hex_of(bars.fingerprint))
+
+
+def store(root: Path, bars: Bars, identity: Identity, report: Report, source: str) -> Entry:
+    """Write an entry folder and return its entry; one that another process stored meanwhile stays."""
+    columns = {name: getattr(bars, name) for name in COLUMNS}
+    entry = Entry(
+        fingerprint=identity.fingerprint,
+        symbol=bars.symbol,
+        timeframe=bars.timeframe,
+        rows=len(bars),
+        first=bars.first(),
+        last=bars.last(),
+        provenance=bars.provenance,
+        source=source,
+        accepted=report.allowed,
+        warnings=report.warnings,
+        coverage=report.coverage,
+        calendar=report.calendar,
+        stored_us=clock.utc_us(),
+        columns=identity.columns,
+        archive="",
+        folder=folder_of(root, bars),
+    )
+    return _write(entry, columns)
+
+
+def restore(root: Path, archive: Path, entry: Entry) -> Entry:
+    """Rebuild an entry from the archive that its manifest names. Raises Damaged when it is another."""
+    verify_file(archive, entry.archive)
+    frame = pl.read_parquet(io.BytesIO(archive.read_bytes()))
+    columns = {name: frame[name].to_numpy() for name in COLUMNS[1:-1]}
+    columns["time"] = frame["timestamp"].to_physical().to_numpy()
+    columns["day_end"] = day_ends(columns["time"])
+    if identify(columns, entry.timeframe, entry.provenance).fingerprint != entry.fingerprint:
+        raise Damaged(f"{ARCHIVE} holds other candles")
+    folder = series_folder(root, entry.symbol, entry.timeframe) / str(hex_of(entry.fingerprint))
+    return _write(dataclasses.replace(entry, folder=folder), columns)
+
+
+def _write(entry: Entry, columns: Mapping[str, np.ndarray]) -> Entry:
+    try:
+        with atomic_folder(entry.folder) as folder, ThreadPoolExecutor(1) as pool:
+            archive = pool.submit(_write_archive, folder / ARCHIVE, columns)
+            write_columns(folder, columns)
+            entry = dataclasses.replace(entry, archive=archive.result())
+            (folder / MANIFEST).write_bytes(manifest_bytes(entry))
+    except FileExistsError:  # same name, same content: the first one won
+        return entry
+    return entry
+
+
+def _write_archive(path: Path, columns: Mapping[str, np.ndarray]) -> str:
+    data: dict[str, Any] = {"timestamp": columns["time"]}
+    data |= {name: columns[name] for name in COLUMNS[1:-1]}
+    frame = pl.DataFrame(data).with_columns(
+        pl.col("timestamp").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+    )
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", compression_level=_LEVEL, statistics=False)
+    written = buffer.getbuffer()
+    with open(path, "wb", buffering=0) as file:
+        done = 0
+        while done < len(written):
+            done += file.write(written[done:])
+        os.fsync(file.fileno())
+    return sha256_hex(written)  # type: ignore[arg-type]
