@@ -18,6 +18,7 @@ from foldward.backtest.ledger import empty_ledger, ledger
 from foldward.backtest.levels import Level, parse_level
 from foldward.backtest.metrics import Curve, infer_calendar, invalid, measure
 from foldward.backtest.outcome import Outcome
+from foldward.backtest.peer import simulate_peer
 from foldward.backtest.plugins import plugin_signals
 from foldward.backtest.strategy import validate_strategy
 from foldward.backtest.swaps import nightly
@@ -72,6 +73,9 @@ def simulate(
     `data.too_few_rows`; a broken invariant is no exception but verdict INVALID.
     """
     del include_trades
+    if strategy.profile == "peer":
+        lo, hi = window_range(bars, start, end)
+        return simulate_peer(bars, validate_strategy(strategy), lo, hi, aux=aux, swaps=swaps)
     prepared = prepare(bars, strategy, seed=seed, calendar=calendar, aux=aux, swaps=swaps)
     lo, hi = window_range(bars, start, end)
     return run(prepared, lo, hi)
