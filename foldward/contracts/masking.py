@@ -1,0 +1,72 @@
+"""Secrets never leave the process: one place that knows what looks like one (spec 4.3).
+
+Masked are the values of keys that name a secret, `key=value` pairs and Bearer tokens inside text, the user
+part of URLs, and the path of webhook URLs (for those the path is the secret).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+MASK = "***"
+_NAMES = (
+    r"api[_-]?key|apikey|access[_-]?key|auth[_-]?token|token|passwd|password|pwd|secret|secret[_-]?key"
+    r"|client[_-]?secret|private[_-]?key|webhook(?:[_-]?url)?|authorization"
+)
+_KEY = re.compile(rf"(?:^|[_\-.])(?:{_NAMES})s?$", re.IGNORECASE)
+_PAIR = re.compile(
+    rf"""((?:[A-Za-z0-9]+[_-])*(?:{_NAMES})["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s"'&,;}}\])]+)""",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE)
+_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE)
+_WEBHOOK = re.compile(
+    r"(\bhttps?://(?=[^\s\"']*hook|[^\s/]+/bot\d)[^\s/\"']+)/[^\s\"']*", re.IGNORECASE
+)  # hooks.slack.com/…, discord.com/api/webhooks/…, api.telegram.org/bot123:…
+# Notification URLs carry their token in host and path: discord://ID/TOKEN, tgram://TOKEN/CHAT, json://…
+_NOTIFY = re.compile(
+    r"\b(discord|slack|tgram|telegram|pover|mailtos?|msteams|gchat|matrixs?|jsons?|xmls?|forms?|ntfys?)://[^\s\"']+",
+    re.IGNORECASE,
+)
+# One of these stands in every text that a pattern can match: most texts are ids and never reach a pattern.
+_SIGNS = ("://", "key", "token", "passw", "pwd", "secret", "webhook", "authorization", "bearer", "basic")
+_DEPTH = 12
+
+
+@functools.lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether a key of that name holds a secret: `api_key`, `curve_secret_key`, `Authorization` …"""
+    return _KEY.search(name) is not None
+
+
+def mask_text(text: str) -> str:
+    """`text` with every secret in it replaced by `***`; masking twice changes nothing."""
+    lowered = text.lower()
+    if not any(sign in lowered for sign in _SIGNS):
+        return text
+    text = _NOTIFY.sub(rf"\1://{MASK}", text)
+    text = _WEBHOOK.sub(rf"\1/{MASK}", text)
+    text = _USER.sub(rf"\1{MASK}@", text)
+    text = _BEARER.sub(rf"\1 {MASK}", text)
+    return _PAIR.sub(rf"\1{MASK}", text)
+
+
+def mask(value: Any, _depth: int = 0) -> Any:
+    """A copy of plain data (dicts, lists, text, numbers) with its secrets masked; cut off below depth 12."""
+    if isinstance(value, str):
+        return mask_text(value)
+    if _depth >= _DEPTH:
+        return value if value is None or isinstance(value, bool | int | float) else MASK
+    if isinstance(value, dict):
+        return {name: _mask_item(name, inner, _depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask(inner, _depth + 1) for inner in value]
+    return value
+
+
+def _mask_item(name: Any, value: Any, depth: int) -> Any:
+    if value and isinstance(name, str) and is_secret_name(name):
+        return MASK
+    return mask(value, depth)
