@@ -71,8 +71,10 @@ class _Sheet:
         return self.set(name, value, why)
 
     def set(self, name: str, value: float | None, why: str | None = None) -> float | None:
-        if value is not None and not math.isfinite(value):
-            value, why = None, "the value is not finite"
+        if value is not None:
+            value = int(value) if isinstance(value, int | np.integer) else float(value)
+            if not math.isfinite(value):
+                value, why = None, "the value is not finite"
         self.values[name] = value
         if value is None:
             self.reasons[name] = why or "not known"
