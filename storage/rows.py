@@ -96,10 +96,11 @@ class RequestView(Row, frozen=True):
 class ResultRow(Row, frozen=True):
     """A row of `results`.
 
-    `win_rate` is a ratio (0 to 1). `current` is False when the strategy's definition had changed before the
-    answer came: such a result is kept and never feeds the strategy. `conflicts` counts later answers with
-    another result digest. `detail` holds metrics, reasons, faults, notes, equity, blocks, the phase's own
-    `report` (folds, paths, evidence) and timings; lists leave it empty.
+    `win_rate` is a ratio (0 to 1). `work` says which definition of the strategy was computed (empty when a
+    legacy payload could not be read); a result is current while it equals the strategy's. `conflicts`
+    counts later answers with another result digest. `detail` holds metrics, reasons,
+    faults, notes, equity, blocks, the phase's own `report` (folds, paths, evidence) and timings; lists
+    leave it empty.
     """
 
     request_id: str
@@ -107,6 +108,7 @@ class ResultRow(Row, frozen=True):
     kind: str
     digest: str
     result_digest: str | None
+    work: str
     verdict: str
     requested_us: int
     sent_at: int | None
@@ -134,7 +136,6 @@ class ResultRow(Row, frozen=True):
     window_end: int | None
     window_bars: int | None
     unverified: bool
-    current: bool
     conflicts: int
     trades: int | None
     wins: int | None
@@ -175,6 +176,7 @@ class StrategyRow(Row, frozen=True):
     params: dict[str, float]
     definition: dict[str, Any]
     definition_crc: int
+    work: str
     defined_at: int
     rank: str
     verdict: str | None

@@ -48,6 +48,8 @@ CREATE UNIQUE INDEX oos_queue_open_oos ON oos_queue (name)
     WHERE kind = 'oos' AND status IN ('pending', 'sent', 'retry');
 CREATE INDEX oos_queue_open_other ON oos_queue (name)
     WHERE kind <> 'oos' AND status IN ('pending', 'sent', 'retry');
+CREATE INDEX oos_queue_open_age ON oos_queue (requested_us)
+    WHERE status IN ('pending', 'sent', 'retry');
 CREATE INDEX oos_queue_due ON oos_queue (priority, next_attempt_at, status)
     WHERE status IN ('pending', 'retry');
 CREATE INDEX oos_queue_sent ON oos_queue (deadline_at)
@@ -63,6 +65,7 @@ CREATE TABLE results (
     kind          TEXT    NOT NULL,
     digest        TEXT    NOT NULL,
     result_digest TEXT,
+    work          TEXT    NOT NULL,
     verdict       TEXT    NOT NULL CHECK (verdict IN ('OK', 'INVALID')),
     requested_us  INTEGER NOT NULL,
     sent_at       INTEGER,
@@ -90,7 +93,6 @@ CREATE TABLE results (
     window_end    INTEGER,
     window_bars   INTEGER,
     unverified    INTEGER NOT NULL DEFAULT 0 CHECK (unverified IN (0, 1)),
-    current       INTEGER NOT NULL DEFAULT 1 CHECK (current IN (0, 1)),
     conflicts     INTEGER NOT NULL DEFAULT 0,
     trades        INTEGER,
     wins          INTEGER,
@@ -130,6 +132,7 @@ CREATE TABLE strategies (
     params            TEXT    NOT NULL,
     definition        TEXT    NOT NULL,
     definition_crc    INTEGER NOT NULL,
+    work              TEXT    NOT NULL,
     defined_at        INTEGER NOT NULL,
     rank              TEXT    NOT NULL DEFAULT 'incubator'
         CHECK (rank IN ('incubator', 'B', 'A', 'S', 'legend', 'graveyard', 'retired')),
