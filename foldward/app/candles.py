@@ -1,0 +1,113 @@
+"""Where candles come from: files in the declared data roots, through the cache, by symbol and timeframe.
+
+This is the gate that the queue asks before it admits anything (spec 1.2); it remembers a file's answer as
+long as its path, size and modification time stay the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from actors._candles import GateResult
+from foldward.contracts.errors import DataError, FoldwardError
+from foldward.contracts.jobs import Strategy, Window
+from foldward.contracts.timeframe import timeframe_label
+from foldward.data.bars import NS, Bars
+from foldward.data.cache import Cache, Entry
+
+ENDINGS = (".csv", ".parquet")
+
+
+class Candles:
+    """The data gate over a cache and data roots. Safe for use by several threads."""
+
+    def __init__(self, cache: Cache, roots: Sequence[Path], allow: Sequence[str] = ()) -> None:
+        self._cache = cache
+        self._roots = [root.resolve() for root in roots]
+        self._allow = tuple(allow)
+        self._known: dict[tuple[str, int], tuple[tuple[int, int] | None, GateResult]] = {}
+        self._bars: dict[str, Bars] = {}
+        self._lock = threading.Lock()
+
+    def locate(self, symbol: str, timeframe: int) -> Path | None:
+        """`SYMBOL_TF.csv` or `.parquet` in the first data root that has it; no path leaves the roots."""
+        stem = f"{symbol}_{timeframe_label(timeframe)}"
+        for root in self._roots:
+            for ending in ENDINGS:
+                file = (root / (stem + ending)).resolve()
+                if file.parent == root and file.is_file():
+                    return file
+        return None
+
+    def gate(self, strategy: Strategy) -> GateResult:
+        """Whether this strategy's candles may be used, and which they are."""
+        key = (strategy.symbol, strategy.timeframe)
+        with self._lock:
+            file = self.locate(*key)
+            stamp = None
+            if file is not None:
+                stat = file.stat()
+                stamp = (stat.st_size, stat.st_mtime_ns)
+            known = self._known.get(key)
+            if known is not None and known[0] == stamp and stamp is not None:
+                return known[1]
+            answer = self._ask(file, *key)
+            if stamp is not None:
+                self._known[key] = (stamp, answer)
+            return answer
+
+    def window(self, fingerprint: str, start: int | None, end: int | None) -> Window:
+        """The exact first bar, last bar and bar count inside [start, end] (Unix seconds, inclusive)."""
+        with self._lock:
+            bars = self._bars.get(fingerprint)
+            if bars is None:
+                bars = self._bars[fingerprint] = self._cache.load(fingerprint)
+        lo, hi = bars.index_range(start, end)
+        if hi <= lo:
+            return Window(start or bars.first(), end or bars.last(), 0)
+        return Window(int(bars.time[lo]) // NS, int(bars.time[hi - 1]) // NS, hi - lo)
+
+    def _ask(self, file: Path | None, symbol: str, timeframe: int) -> GateResult:
+        if file is None:
+            entries = self._cache.find(symbol, timeframe)
+            if entries:
+                return _accepted(entries[-1])
+            error: FoldwardError = DataError(
+                "data.not_found", f"no candles for {symbol} {timeframe_label(timeframe)} in the data roots"
+            )
+            return _refused(error, None)
+        try:
+            entry = self._cache.ensure(file, timeframe, symbol=symbol, allow=self._allow)
+        except FoldwardError as refusal:
+            return _refused(refusal, file)
+        return _accepted(entry)
+
+
+def _accepted(entry: Entry) -> GateResult:
+    return GateResult(
+        ok=True,
+        fingerprint=entry.fingerprint,
+        path=str(entry.source),
+        first=entry.first,
+        last=entry.last,
+        rows=entry.rows,
+        provenance=entry.provenance,
+        warnings=tuple(finding.code for finding in entry.warnings),
+    )
+
+
+def _refused(error: FoldwardError, file: Path | None) -> GateResult:
+    return GateResult(
+        ok=False,
+        path=str(file) if file else "",
+        code=error.code,
+        message=error.message,
+        findings=tuple(_codes(error)),
+    )
+
+
+def _codes(error: FoldwardError) -> list[str]:
+    report = error.context.get("report")
+    return [finding.code for finding in report.findings] if report is not None else [error.code]

@@ -1,0 +1,100 @@
+"""Work on a file without a core: what `backtest`, `wfv run` and `cpcv run` print."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from foldward.backtest import simulate
+from foldward.contracts.errors import RequestError
+from foldward.contracts.jobs import Strategy
+from foldward.contracts.timeframe import parse_timeframe
+from foldward.data.bars import Bars
+from foldward.data.cache import Cache
+
+
+@contextmanager
+def bars_of(
+    file: Path,
+    timeframe: str | None,
+    *,
+    utc: bool,
+    allow: Sequence[str],
+    synthetic: bool,
+    cache: Path | None,
+) -> Iterator[Bars]:
+    """The file's canonical bars, through the home's cache where there is one, else through a passing one."""
+    minutes = None if timeframe is None else parse_timeframe(timeframe)
+    with tempfile.TemporaryDirectory(prefix="foldward-") as passing:
+        store = Cache(cache or Path(passing))
+        entry = store.ensure(file, minutes, utc=utc, allow=tuple(allow), synthetic=synthetic)
+        yield store.load(entry.fingerprint)
+
+
+def simulate_file(
+    file: Path,
+    strategy: Strategy,
+    *,
+    timeframe: str | None,
+    start: int | None,
+    end: int | None,
+    seed: int,
+    include_trades: bool,
+    calendar: int | None,
+    utc: bool,
+    allow: Sequence[str],
+    synthetic: bool,
+    cache: Path | None,
+) -> dict[str, Any]:
+    """One simulation as the JSON of `foldward backtest`."""
+    if start is not None and end is not None and end < start:
+        raise RequestError("request.bad_window", f"the window ends ({end}) before it starts ({start})")
+    with bars_of(file, timeframe, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
+        strategy = msgspec.structs.replace(strategy, timeframe=bars.timeframe, symbol=bars.symbol)
+        outcome = simulate(
+            bars, strategy, start, end, seed=seed, include_trades=include_trades, calendar=calendar
+        )
+        answer: dict[str, Any] = {
+            "metrics": outcome.metrics,
+            "reasons": outcome.reasons,
+            "window": msgspec.to_builtins(outcome.window),
+            "result_digest": outcome.digest,
+            "fingerprint": bars.fingerprint,
+            "verdict": outcome.verdict,
+            "faults": msgspec.to_builtins(outcome.faults),
+            "notes": list(outcome.notes) + (["synthetic"] if bars.provenance == "synthetic" else []),
+            "calendar": outcome.calendar,
+            "profile": strategy.profile,
+            "seed": seed,
+            "strategy": msgspec.to_builtins(strategy),
+        }
+        if include_trades:
+            answer["trades"] = outcome.trade_dicts()
+    return answer
+
+
+def split_file(
+    what: str,
+    file: Path,
+    strategy: Strategy,
+    plan: dict[str, Any],
+    *,
+    timeframe: str | None,
+    seed: int,
+    utc: bool,
+    allow: Sequence[str],
+    synthetic: bool,
+    cache: Path | None,
+) -> dict[str, Any]:
+    """A walk-forward or a CPCV as the JSON of `foldward wfv run` and `foldward cpcv run`."""
+    with bars_of(file, timeframe, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
+        strategy = msgspec.structs.replace(strategy, timeframe=bars.timeframe, symbol=bars.symbol)
+        from foldward.backtest import cpcv, walk_forward
+
+        split = walk_forward if what == "wfv" else cpcv
+        return {**split(bars, strategy, plan, seed=seed), "fingerprint": bars.fingerprint, "seed": seed}

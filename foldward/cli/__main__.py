@@ -1,0 +1,5 @@
+"""`python -m foldward.cli` is `foldward`."""
+
+from foldward.cli import main
+
+main()

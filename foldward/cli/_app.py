@@ -1,0 +1,70 @@
+"""The tree of commands, and the one place where their ends become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from foldward.cli import _backtest, _config, _core, _data, _db, _dead, _oos, _queue, _run, _strategies, _watch
+from foldward.cli._command import ConfigOption, HomeOption, JsonOption
+from foldward.cli._output import print_error
+from foldward.contracts.errors import ConfigError
+
+app = typer.Typer(
+    name="foldward",
+    help="Validates trading strategies out of sample: a supervised tree of actors over a durable queue.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_UsageError = typer.BadParameter.__mro__[1]  # typer carries its own click: no public name for this one
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"foldward {version('foldward')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and leave.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    context.obj = {"home": home, "config": config, "as_json": as_json}
+
+
+for module in (_run, _core, _watch, _strategies, _queue, _oos, _backtest, _dead, _data, _db, _config):
+    module.register(app)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        result = app(args=sys.argv[1:] if arguments is None else arguments, standalone_mode=False)
+    except _UsageError as error:
+        return _refuse(error)
+    except typer.Abort:
+        sys.stderr.write("interrupted\n")
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def _refuse(error: BaseException) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "foldward"
+    message = getattr(error, "format_message", lambda: str(error))()
+    if not message:  # a group without a command shows its help on its own
+        return 2
+    print_error(ConfigError("config.usage", message, hint=f"{path} --help"))
+    return 2

@@ -1,0 +1,116 @@
+"""How a function becomes a command: shared options, one line per error, exit codes by family."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foldward.cli._context import Context
+from foldward.cli._output import print_error
+from foldward.contracts import clock
+from foldward.contracts.errors import FoldwardError, InternalError
+
+HOME_HELP = "Data directory (default: FOLDWARD_HOME, else ./var)."
+CONFIG_HELP = "Settings file (default: foldward.toml there or here)."
+JSON_HELP = "Print one JSON document and nothing else on stdout."
+HomeOption = Annotated[str | None, typer.Option("--home", metavar="DIR", help=HOME_HELP, show_default=False)]
+ConfigOption = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help=CONFIG_HELP, show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
+
+_SHARED = {"home": (HomeOption, None), "config": (ConfigOption, None), "as_json": (JsonOption, False)}
+
+
+def command(
+    group: typer.Typer, name: str | None = None, **settings: Any
+) -> Callable[[Callable[..., int | None]], Callable[..., None]]:
+    """Register `fn(ctx, …)`: its first parameter is a Context; --home, --config and --json are added.
+
+    The function returns an exit code or None (0). FoldwardError becomes one line on stderr and its family's
+    exit code; anything unforeseen becomes internal.bug (70) with the traceback in the log only.
+    """
+
+    def register(fn: Callable[..., int | None]) -> Callable[..., None]:
+        @functools.wraps(fn)
+        def wrapper(typer_context: typer.Context, **given: Any) -> None:
+            outer = typer_context.find_root().obj or {}
+            context = Context(
+                given.pop("home") or outer.get("home"),
+                given.pop("config") or outer.get("config"),
+                given.pop("as_json") or outer.get("as_json", False),
+            )
+            raise typer.Exit(guarded(lambda: fn(context, **given), lambda: context.home.root))
+
+        parameters = list(inspect.signature(fn, eval_str=True).parameters.values())[1:]
+        shared = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for key, (kind, default) in _SHARED.items()
+        ]
+        keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        first = inspect.Parameter(
+            "typer_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+        every = [first, *keyword, *shared]
+        wrapper.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+        group.command(name, **settings)(wrapper)
+        return wrapper
+
+    return register
+
+
+def guarded(work: Callable[[], int | None], home: Callable[[], Path] | None = None) -> int:
+    """Run and turn every error into its one line and its exit code."""
+    try:
+        return work() or 0
+    except FoldwardError as error:
+        print_error(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our pipe left (head, a closed pager): nothing is wrong.
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    except MemoryError:
+        print_error(
+            InternalError("internal.bug", "out of memory", hint="use a smaller input or a larger machine")
+        )
+        return 70
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # the last door: whatever it is, the person gets one line, the log the rest
+        print_error(
+            InternalError(
+                "internal.bug",
+                f"{type(error).__name__}: {error}",
+                hint=f"report it with {_keep_traceback(home)}",
+            )
+        )
+        return 70
+
+
+def _keep_traceback(home: Callable[[], Path] | None) -> Path:
+    """Append the traceback to the home's logs, or to the temporary folder where there is no home yet."""
+    try:
+        folder = home().joinpath("logs") if home is not None else None
+    except FoldwardError:
+        folder = None
+    if folder is None or not folder.is_dir():
+        folder = Path(tempfile.gettempdir())
+    file = folder / "foldward-cli.log"
+    with file.open("a", encoding="utf-8") as handle:
+        handle.write(
+            f"{clock.iso_ms(clock.utc_us())} foldward {' '.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
+        )
+    return file

@@ -1,0 +1,80 @@
+"""`foldward core|web|worker`: the processes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from foldward.cli._command import command
+from foldward.cli._context import Context
+from foldward.cli._output import say
+from foldward.contracts.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "core")(core)
+    command(app, "web")(web)
+    app.command(
+        "worker",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+        add_help_option=False,
+    )(worker)
+
+
+def core(
+    ctx: Context,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (default: as many as cores).")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option("--data", metavar="DIR", help="A data root; repeatable.")
+    ] = None,
+) -> int:
+    """Run the supervised tree in the foreground, until SIGTERM or Ctrl-C."""
+    from foldward.app.boot import run_core
+
+    if workers is not None:
+        ctx.flags["core.workers"] = workers
+    if data:
+        ctx.flags["core.data_roots"] = data
+    return run_core(ctx.home, ctx.snapshot)
+
+
+def web(
+    ctx: Context,
+    host: Annotated[str | None, typer.Option(help="Address to bind (default 127.0.0.1).")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port (default 8710; 0 takes a free one).")
+    ] = None,
+) -> int:
+    """Serve the dashboard; reads the database and core's socket, works while core is down."""
+    import ipaddress
+
+    from foldward.app.status import status
+    from foldward.web.serve import serve
+
+    if host is not None:
+        ctx.flags["web.host"] = host
+    if port is not None:
+        ctx.flags["web.port"] = port
+    settings = ctx.settings.web
+    try:
+        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback and not settings.token.get_secret_value():
+        raise ConfigError(
+            "config.invalid",
+            f"web.host {settings.host} is reachable from other machines and web.token is not set",
+            hint="set web.token, or bind 127.0.0.1",
+        )
+    return serve(
+        ctx.home, settings, lambda: status(ctx.home, timeout=2), ready=lambda url: say(f"dashboard: {url}")
+    )
+
+
+def worker(typer_context: typer.Context) -> None:
+    """Compute requests for a core: `foldward worker --connect ENDPOINT` (see `foldward worker --help`)."""
+    from foldward.worker.main import main
+
+    raise typer.Exit(main(list(typer_context.args)))

@@ -1,0 +1,178 @@
+"""`foldward dead list|show|replay|drop`: payloads that could not be processed."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foldward.cli._command import command
+from foldward.cli._context import Context
+from foldward.cli._output import print_json, print_table, say
+from foldward.contracts import clock
+from foldward.contracts.errors import ConfigError, RequestError
+
+group = typer.Typer(help="Dead letters: list, show with their exact bytes, replay, drop.")
+
+Ids = Annotated[list[int] | None, typer.Argument(help="Ids of dead letters.", show_default=False)]
+ReasonOption = Annotated[str | None, typer.Option(help="Only this reason, e.g. schema.")]
+StrategyOption = Annotated[str | None, typer.Option(help="Only this strategy.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(group, name="dead")
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    plain = {
+        "id": row.id,
+        "reason": row.reason,
+        "code": row.code,
+        "error": row.error,
+        "state": row.state,
+        "direction": row.direction,
+        "first_seen": clock.iso_ms(row.first_seen),
+        "last_seen": clock.iso_ms(row.last_seen),
+        "count": row.count,
+        "attempts": row.attempts,
+        "peer": row.peer,
+        "request_id": row.request_id,
+        "trace_id": row.trace_id,
+        "strategy": row.name,
+        "outcome": row.outcome,
+        "note": row.note,
+        "size": row.size,
+    }
+    if row.payload is not None:
+        plain["payload_base64"] = base64.b64encode(row.payload).decode()
+    return plain
+
+
+def list_letters(
+    ctx: Context,
+    state: Annotated[str | None, typer.Option(help="held, replayed, dropped or all.")] = "held",
+    reason: ReasonOption = None,
+    strategy: StrategyOption = None,
+    limit: Annotated[int, typer.Option(min=1)] = 200,
+) -> None:
+    """List dead letters (held ones unless --state says otherwise)."""
+    wanted = None if state in (None, "all") else state
+    rows = [
+        _plain(row)
+        for row in ctx.reader().dead_letters(state=wanted, reason=reason, strategy=strategy, limit=limit)
+    ]
+    if ctx.as_json:
+        print_json(rows)
+        return
+    print_table(
+        "",
+        ("id", "reason", "code", "strategy", "count", "bytes", "last seen", "state", "error"),
+        [
+            (
+                row["id"],
+                row["reason"],
+                row["code"],
+                row["strategy"],
+                row["count"],
+                row["size"],
+                row["last_seen"],
+                row["state"],
+                row["error"],
+            )
+            for row in rows
+        ],
+        empty="no dead letters",
+    )
+
+
+def show(
+    ctx: Context,
+    dead_id: Annotated[int, typer.Argument(metavar="ID", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the exact bytes to this file.")] = None,
+) -> None:
+    """Show one dead letter with its payload, exactly as received."""
+    row = ctx.reader().dead_letter(dead_id)
+    if row is None:
+        raise RequestError(
+            "request.unknown_id", f"no dead letter {dead_id}", hint="foldward dead list --state all"
+        )
+    if out is not None:
+        out.write_bytes(row.payload or b"")
+    plain = _plain(row)
+    if ctx.as_json:
+        print_json(plain)
+        return
+    print_table(
+        "",
+        ("field", "value"),
+        [(key, str(value)) for key, value in plain.items() if key != "payload_base64"],
+        empty="",
+    )
+    print((row.payload or b"").decode("utf-8", "backslashreplace"))
+
+
+def replay(
+    ctx: Context,
+    ids: Ids = None,
+    every: Annotated[bool, typer.Option("--all", help="Every held letter.")] = False,
+    reason: ReasonOption = None,
+    strategy: StrategyOption = None,
+    older_than: Annotated[float | None, typer.Option("--older-than", metavar="SECONDS")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be replayed.")] = False,
+    rate: Annotated[float, typer.Option(min=0.1, help="Letters a second.")] = 50.0,
+    limit: Annotated[int | None, typer.Option(min=1)] = None,
+    note: Annotated[str, typer.Option(help="Kept with each letter.")] = "",
+) -> int:
+    """Replay held letters with today's decoder; each keeps its own outcome."""
+    if not ids and not every and reason is None and strategy is None and older_than is None:
+        raise ConfigError(
+            "config.usage", "name ids, --all, --reason, --strategy or --older-than", hint="foldward dead list"
+        )
+    for one in ids or ():
+        if ctx.reader().dead_letter(one) is None:
+            raise RequestError(
+                "request.unknown_id", f"no dead letter {one}", hint="foldward dead list --state all"
+            )
+    done = ctx.client(timeout=600).call(
+        "dead_replay",
+        ids=ids or [],
+        all=every,
+        reason=reason,
+        strategy=strategy,
+        older_than_s=older_than,
+        dry_run=dry_run,
+        rate=rate,
+        limit=limit,
+        note=note,
+    )
+    return _settled(ctx, done, "replayed")
+
+
+def drop(
+    ctx: Context,
+    ids: Annotated[list[int], typer.Argument(metavar="ID", show_default=False)],
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+) -> int:
+    """Close letters without replay; their bytes stay until retention."""
+    return _settled(ctx, ctx.client(timeout=60).call("dead_drop", ids=ids, note=note), "dropped")
+
+
+def _settled(ctx: Context, done: dict[str, Any], word: str) -> int:
+    if ctx.as_json:
+        print_json(done)
+    else:
+        say(f"{done['replayed']} {word}, {done['failed']} failed, {done['skipped']} skipped")
+        rows = [(item["id"], item["outcome"], item.get("error") or "") for item in done["items"]]
+        print_table("", ("id", "outcome", "error"), rows, empty="nothing to do")
+    if done["failed"]:
+        return 6 if done["replayed"] else 1
+    return 0
+
+
+command(group, "list")(list_letters)
+command(group, "show")(show)
+command(group, "replay")(replay)
+command(group, "drop")(drop)

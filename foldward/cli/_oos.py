@@ -1,0 +1,191 @@
+"""`foldward oos submit|list|show|cancel`, `wfv start|list`, `cpcv start|list`: work through the queue."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from foldward.cli._backtest import cpcv as cpcv_group
+from foldward.cli._backtest import wfv as wfv_group
+from foldward.cli._command import command
+from foldward.cli._context import Context
+from foldward.cli._output import age, print_json, print_table, say
+from foldward.contracts import clock
+from foldward.contracts.errors import RequestError
+
+group = typer.Typer(help="Out-of-sample requests: submit, list, show, cancel.")
+
+Names = Annotated[list[str], typer.Argument(help="Strategy names.", show_default=False)]
+NowOption = Annotated[bool, typer.Option("--now", help="Pass the throttle.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(group, name="oos")
+
+
+def submit(ctx: Context, names: Names, now: NowOption = False) -> int:
+    """Queue out-of-sample validation; "queued" is said only after the commit."""
+    return _submit(ctx, names, "oos", now)
+
+
+def _submit(ctx: Context, names: list[str], kind: str, now: bool, plan: dict[str, Any] | None = None) -> int:
+    answer = ctx.client(timeout=60).call("submit", names=names, kind=kind, now=now, plan=plan)
+    items = answer["items"]
+    if ctx.as_json:
+        print_json(items)
+    else:
+        print_table(
+            "",
+            ("strategy", "status", "request", "why"),
+            [(item["name"], item["status"], item.get("request_id"), _why(item)) for item in items],
+            empty="",
+            style=lambda row: "red" if row[1] == "refused" else None,
+        )
+    refused = [item for item in items if item["status"] == "refused"]
+    if not refused:
+        return 0
+    if len(refused) < len(items):
+        return 6
+    code = str(refused[0].get("code") or "")
+    return 7 if code.startswith("data.") else 4 if code == "request.unknown_strategy" else 1
+
+
+def _why(item: dict[str, Any]) -> str:
+    if not item.get("code"):
+        return ""
+    hint = f" — hint: {item['hint']}" if item.get("hint") else ""
+    return f"{item['code']}: {item.get('message') or ''}{hint}"
+
+
+def list_requests(
+    ctx: Context,
+    status: Annotated[
+        str | None, typer.Option(help="pending, sent, retry, error, cancelled or success.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="backtest, oos, wfv, cpcv or evidence.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Newest first.")] = 200,
+) -> None:
+    """List requests, open ones and finished ones, newest first."""
+    rows = ctx.reader().requests(limit=limit, status=status, kind=kind)
+    if ctx.as_json:
+        print_json([msgspec.to_builtins(row) for row in rows])
+        return
+    now = clock.utcnow().timestamp()
+    print_table(
+        "",
+        ("request", "strategy", "kind", "status", "sends", "failures", "age", "Sharpe", "last error"),
+        [
+            (
+                row.request_id,
+                row.name,
+                row.kind,
+                row.status,
+                row.sends,
+                row.failures,
+                age(now - row.requested_at),
+                row.sharpe,
+                row.last_error or "",
+            )
+            for row in rows
+        ],
+        empty="no requests yet: foldward oos submit NAME",
+    )
+
+
+def show(ctx: Context, request_id: Annotated[str, typer.Argument(show_default=False)]) -> None:
+    """Show one request: its row, its result when there is one."""
+    reader = ctx.reader()
+    row, result = reader.request(request_id), reader.result(request_id)
+    if row is None and result is None:
+        raise RequestError("request.unknown_id", f"no request {request_id}")
+    plain = {
+        "request": None if row is None else _readable(row),
+        "result": None if result is None else msgspec.to_builtins(result),
+    }
+    if ctx.as_json:
+        print_json(plain)
+        return
+    for title, part in plain.items():
+        if part:
+            rows = [(key, str(value)) for key, value in part.items() if key not in ("detail", "payload")]
+            print_table(title, ("field", "value"), rows, empty="")
+
+
+def _readable(row: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(row, builtin_types=(bytes,))
+    payload = plain.pop("payload", b"")
+    plain["payload"] = payload.decode("utf-8", "backslashreplace")
+    return plain
+
+
+def cancel(ctx: Context, request_ids: Annotated[list[str], typer.Argument(show_default=False)]) -> int:
+    """Cancel open requests."""
+    done = ctx.client().call("cancel", request_ids=request_ids)["request_ids"]
+    missing = [item for item in request_ids if item not in done]
+    if ctx.as_json:
+        print_json({"cancelled": done, "not_open": missing})
+    else:
+        say(f"{len(done)} cancelled" + (f"; not open: {', '.join(missing)}" if missing else ""))
+    return 0 if not missing else 6 if done else 4
+
+
+command(group, "submit")(submit)
+command(group, "list")(list_requests)
+command(group, "show")(show)
+command(group, "cancel")(cancel)
+
+
+def wfv_start(
+    ctx: Context,
+    names: Names,
+    now: NowOption = False,
+    train: Annotated[str | None, typer.Option(help="Bars, or 90d (default: classic 80/20).")] = None,
+    test: Annotated[str | None, typer.Option(help="Bars, or 30d.")] = None,
+    anchored: Annotated[bool, typer.Option("--anchored")] = False,
+) -> int:
+    """Queue a walk-forward validation."""
+    plan: dict[str, Any] = {"mode": "classic"}
+    if train is not None and test is not None:
+        plan = {"mode": "anchored" if anchored else "rolling", "train": _span(train), "test": _span(test)}
+    return _submit(ctx, names, "wfv", now, plan)
+
+
+def cpcv_start(
+    ctx: Context,
+    names: Names,
+    now: NowOption = False,
+    groups: Annotated[int, typer.Option(help="N: contiguous groups of days.")] = 10,
+    test_groups: Annotated[int, typer.Option(help="k: groups tested at once.")] = 2,
+) -> int:
+    """Queue a combinatorial purged cross-validation."""
+    return _submit(ctx, names, "cpcv", now, {"groups": groups, "test_groups": test_groups})
+
+
+def _span(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
+def _list_runs(kind: str) -> Any:
+    def list_runs(ctx: Context) -> None:
+        rows = ctx.reader().requests(limit=500, kind=kind)
+        if ctx.as_json:
+            print_json([msgspec.to_builtins(row) for row in rows])
+            return
+        print_table(
+            "",
+            ("request", "strategy", "status", "verdict", "last error"),
+            [(row.request_id, row.name, row.status, row.verdict, row.last_error or "") for row in rows],
+            empty=f"no {kind} yet: foldward {kind} start NAME",
+        )
+
+    list_runs.__doc__ = f"List {kind} requests, newest first."
+    return list_runs
+
+
+command(wfv_group, "start")(wfv_start)
+command(wfv_group, "list")(_list_runs("wfv"))
+command(cpcv_group, "start")(cpcv_start)
+command(cpcv_group, "list")(_list_runs("cpcv"))

@@ -1,0 +1,95 @@
+"""What a person or a program gets: JSON alone on stdout with --json, tables and colours otherwise."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from foldward.contracts.errors import FoldwardError
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout; indented for a terminal, one line for a pipe."""
+    raw = msgspec.json.encode(value, enc_hook=_plain)
+    if sys.stdout.isatty():
+        raw = msgspec.json.format(raw, indent=2)
+    sys.stdout.write(raw.decode() + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    for name in ("to_dict", "as_dict"):
+        if hasattr(value, name):
+            return getattr(value, name)()
+    if hasattr(value, "item"):
+        return value.item()
+    return str(value)
+
+
+def print_error(error: FoldwardError) -> None:
+    """The one line on stderr; its code in red on a terminal."""
+    line = error.line().replace("\n", " ")
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        line = line.replace(f"error {error.code}", f"\x1b[31merror {error.code}\x1b[0m", 1)
+    sys.stderr.write(line + "\n")
+
+
+def say(text: str) -> None:
+    """A remark for the person, on stderr, so that stdout stays data."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    empty: str,
+    style: Callable[[Sequence[Any]], str | None] | None = None,
+) -> None:
+    """A table for a person: numbers right-aligned, `–` for what has no value, a sentence when it is empty."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    filled = [list(row) for row in rows]
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    if not filled:
+        console.print(empty)
+        return
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = all(row[index] is None or isinstance(row[index], int | float) for row in filled)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in filled:
+        table.add_row(*(Text(cell(item)) for item in row), style=style(row) if style else None)
+    console.print(table)
+
+
+def cell(value: Any) -> str:
+    """One value as a person reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def age(seconds: float | None) -> str:
+    """`12 s`, `3 min`, `5 h`, `2 d`."""
+    if seconds is None:
+        return "–"
+    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"

@@ -1,0 +1,225 @@
+"""The operator's questions and verbs: status, stuck, why, failures, latency, pause, resume, drain, retry."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from foldward.cli._command import command
+from foldward.cli._context import Context
+from foldward.cli._output import age, cell, print_json, print_table, say
+from foldward.contracts import clock
+from foldward.contracts.errors import ConfigError, RequestError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for function in (status, stuck, why, failures, latency, pause, resume, drain, retry):
+        command(app)(function)
+
+
+def status(
+    ctx: Context,
+    watch: Annotated[
+        float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again.")
+    ] = None,
+) -> None:
+    """What runs, what waits, what failed: core, queue, workers, dead letters, latency."""
+    from foldward.app.status import status as collect
+    from foldward.cli._watch import repeat
+
+    def once() -> None:
+        found = collect(ctx.home)
+        if ctx.as_json:
+            print_json(found)
+        else:
+            _show_status(found)
+
+    repeat(once, watch)
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    core, queue = found["core"], found["queue"]
+    if core["running"]:
+        state = " PAUSED" if core["paused"] else ""
+        up = f", up {age(core['uptime_s'])}" if core.get("uptime_s") is not None else ""
+        print(f"core running{state}, pid {core['pid']}{up}, run {core['run_id'] or '–'}")
+        if core.get("error"):
+            print(f"  {core['error']['code']}: {core['error']['message']} — hint: {core['error']['hint']}")
+    else:
+        print(f"core is not running in {found['home']}" + (" (paused)" if core["paused"] else ""))
+    oldest = f", oldest {age(queue['oldest_age_s'])}" if queue["oldest_age_s"] is not None else ""
+    print(
+        f"queue  {cell(queue['pending'])} pending, {cell(queue['sent'])} sent, {cell(queue['retry'])} waiting to retry, "
+        f"{cell(queue['error'])} given up{oldest}"
+    )
+    counters = ", ".join(f"{cell(value)} {name}" for name, value in found["counters"].items() if value)
+    print(f"since the beginning  {counters or 'nothing yet'}")
+    dead = found["dead_letters"]
+    reasons = ", ".join(f"{count} {reason}" for reason, count in dead["by_reason"].items())
+    print(f"dead letters  {dead['held']} held" + (f" ({reasons}) → foldward dead list" if reasons else ""))
+    times = found["latency"]
+    if times["count"]:
+        print(
+            f"latency  p50 {times['p50_s']:.3f} s, p95 {times['p95_s']:.3f} s, p99 {times['p99_s']:.3f} s "
+            f"over {times['count']:,} results"
+        )
+    print_table(
+        "",
+        ("worker", "state", "pid", "busy"),
+        [(row["id"], row["state"], str(row["pid"] or "–"), row["busy"]) for row in found["workers"]],
+        empty="no workers" if core["running"] else "",
+    )
+    supervision = found["supervision"]
+    print(
+        f"supervision  {supervision['restarts']} restarts, {supervision['zombies']} zombies → foldward tree"
+    )
+
+
+def stuck(ctx: Context) -> int:
+    """What is stuck: overdue, waiting too long or given up. Exit 1 when anything is."""
+    rows = [
+        msgspec.to_builtins(row) if not isinstance(row, dict) else row
+        for row in ctx.reader().stuck(clock.utc_us())
+    ]
+    if ctx.as_json:
+        print_json(rows)
+    else:
+        print_table(
+            "",
+            ("request", "strategy", "status", "age", "why", "what to do"),
+            [
+                (
+                    row["request_id"],
+                    row["name"],
+                    row["status"],
+                    age(row.get("age_s")),
+                    row.get("why", ""),
+                    f"foldward why {row['request_id']}",
+                )
+                for row in rows
+            ],
+            empty="nothing is stuck",
+        )
+    return 1 if rows else 0
+
+
+def why(ctx: Context, request_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
+    """The timeline of one request: every step with its time and reason."""
+    reader = ctx.reader()
+    row, result = reader.request(request_id), reader.result(request_id)
+    steps = reader.timeline(request_id)
+    if row is None and result is None and not steps:
+        raise RequestError("request.unknown_id", f"no request {request_id}", hint="foldward oos list")
+    timeline = [_step(step) for step in steps]
+    if ctx.as_json:
+        print_json(timeline)
+        return
+    if row is not None:
+        print(f"{row.name} ({row.kind}): {row.status}, {row.sends} sends, {row.failures} failures")
+        if row.last_error:
+            print(f"  last error: {row.last_error}")
+    elif result is not None:
+        print(f"{result.name} ({result.kind}): success, {result.latency_us / 1e6:.3f} s after the request")
+    print_table(
+        "",
+        ("at", "event", "detail"),
+        [
+            (
+                step["at"],
+                step["event"],
+                ", ".join(
+                    f"{key} {cell(value)}" for key, value in step.items() if key not in ("at", "event")
+                ),
+            )
+            for step in timeline
+        ],
+        empty="its events are past their retention",
+    )
+
+
+def _step(step: Any) -> dict[str, Any]:
+    plain = dict(step) if isinstance(step, dict) else msgspec.to_builtins(step)
+    at = plain.pop("at")
+    event = plain.pop("event")
+    data = plain.pop("data", None) or {}
+    return {"at": clock.iso_ms(at) if isinstance(at, int) else at, "event": event, **plain, **data}
+
+
+def failures(
+    ctx: Context,
+    since: Annotated[str, typer.Option(help="How far back: 30m, 24h, 7d.")] = "24h",
+    by: Annotated[str, typer.Option(help="reason, strategy, kind or code.")] = "reason",
+) -> None:
+    """What failed, counted by cause."""
+    start = clock.utc_us() - int(_seconds(since) * 1e6)
+    rows = ctx.reader().failures(start, by)
+    if ctx.as_json:
+        print_json(rows)
+        return
+    if not rows:
+        print(f"nothing failed in the last {since}")
+        return
+    columns = tuple(rows[0])
+    print_table("", columns, [tuple(row[name] for name in columns) for row in rows], empty="")
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
+    if match is None:
+        raise ConfigError("config.usage", f"--since {text!r} is not a span such as 30m, 24h, 7d")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[match[2]]
+
+
+def latency(ctx: Context, kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None) -> None:
+    """Percentiles of request→result, queue wait and run time."""
+    found = ctx.reader().latency(kind)
+    if ctx.as_json:
+        print_json(found)
+        return
+    flat = {key: value for key, value in found.items() if not isinstance(value, dict | list)}
+    print_table("request → result", ("figure", "value"), list(flat.items()), empty="nothing was measured yet")
+    for name, part in found.items():
+        if isinstance(part, dict):
+            print_table(name, ("figure", "value"), list(part.items()), empty="")
+
+
+def pause(ctx: Context) -> None:
+    """Stop sending; survives a restart. Results are still applied."""
+    _verb(ctx, "pause", "paused: nothing is sent until foldward resume")
+
+
+def resume(ctx: Context) -> None:
+    """Send again."""
+    _verb(ctx, "resume", "sending again")
+
+
+def drain(ctx: Context) -> None:
+    """Admit and send nothing more; what is in flight may finish."""
+    _verb(ctx, "drain", "draining: nothing is admitted or sent; a restart ends it")
+
+
+def _verb(ctx: Context, verb: str, done: str) -> None:
+    answer = ctx.client().call(verb)
+    if ctx.as_json:
+        print_json(answer)
+    else:
+        say(done)
+
+
+def retry(
+    ctx: Context,
+    request_ids: Annotated[list[str], typer.Argument(metavar="ID…", show_default=False)],
+    now: Annotated[bool, typer.Option("--now", help="Due at once (the only way today).")] = True,
+) -> int:
+    """Make a waiting, given-up or cancelled request due at once."""
+    outcomes = ctx.client().call("retry", request_ids=request_ids, now=now)["outcomes"]
+    changed = [item for item, good in outcomes.items() if good]
+    if ctx.as_json:
+        print_json(outcomes)
+    else:
+        say(f"{len(changed)} of {len(request_ids)} due now")
+    return 0 if len(changed) == len(request_ids) else 6 if changed else 4

@@ -1,0 +1,99 @@
+"""`foldward run`: the whole job on a folder of prices and a set of strategies, with its own core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foldward.cli._backtest import _seed
+from foldward.cli._command import command
+from foldward.cli._context import Context
+from foldward.cli._output import print_json, say
+from foldward.contracts.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add `run`."""
+    command(app, "run")(run)
+
+
+def run(
+    ctx: Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with SYMBOL_TF.csv files.", show_default=False)
+    ] = None,
+    strategies: Annotated[
+        Path | None, typer.Option("--strategies", help="TOML, JSON or CSV.", show_default=False)
+    ] = None,
+    seed: Annotated[str, typer.Option("--seed", help="0 to 2^64-1.")] = "0",
+    workers: Annotated[int | None, typer.Option(help="Worker processes (default: as many as cores).")] = None,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle/--stay", help="Leave when every strategy has its verdict.")
+    ] = True,
+    demo: Annotated[bool, typer.Option("--demo", help="Bundled real prices and 135 strategies.")] = False,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Add a bad CSV, a poison result and a killed worker.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Where to write report.html.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows of the league table that are printed.")] = 30,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="Serve the dashboard meanwhile.")
+    ] = True,
+) -> int:
+    """Validate every strategy in and out of sample, print the league table, write report.html."""
+    from foldward.app.session import RunWish, run_session
+
+    if demo:
+        from foldward.app.session import demo_inputs
+
+        bundled, chosen = demo_inputs()
+        data, strategies = data or bundled, strategies or chosen
+        report = report or Path("report.html")
+    if data is None or strategies is None:
+        raise ConfigError(
+            "config.usage",
+            "run needs --data DIR and --strategies FILE, or --demo",
+            hint="foldward run --demo",
+        )
+    if not data.is_dir():
+        raise ConfigError(
+            "config.usage", f"--data {data} is not a folder", hint="name the folder that holds SYMBOL_TF.csv"
+        )
+    if workers is not None:
+        ctx.flags["core.workers"] = workers
+    wish = RunWish(
+        data=data,
+        strategies=strategies,
+        seed=_seed(seed),
+        until_idle=until_idle,
+        faults=faults,
+        report=report,
+        quiet=ctx.as_json,
+        dashboard=dashboard and not ctx.as_json,
+    )
+    done = run_session(ctx.home, ctx.snapshot, wish)
+    if ctx.as_json:
+        print_json(done.answer)
+    else:
+        _show(done.answer, done.league, done.refused, limit)
+    return done.exit_code
+
+
+def _show(
+    answer: dict[str, Any], league: list[dict[str, Any]], refused: list[dict[str, str]], limit: int
+) -> None:
+    from foldward.cli._strategies import show_league
+
+    show_league(league[:limit], f"The best {min(limit, len(league))} of {len(league)} strategies")
+    counts = ", ".join(f"{count} {name}" for name, count in answer["verdicts"].items())
+    say(f"{answer['strategies']} strategies in {answer['seconds']:.1f} s: {counts}")
+    for item in refused[:10]:
+        say(f"  refused: {item['name']}: {item['code']}: {item['message']}")
+    say(f"result {answer['result_digest']} (seed {answer['seed']}, run {answer['run_id']})")
+    say(f"report {answer['report']}")
+    if len(league) > limit:
+        say("the whole table: foldward verdicts")

@@ -1,0 +1,166 @@
+"""`foldward tree|restart|top|tail`: the living tree, and the events as they come."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from foldward.cli._command import command
+from foldward.cli._context import Context
+from foldward.cli._output import age, print_json, say
+
+WatchOption = Annotated[float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again.")]
+STATE_STYLE = {
+    "running": "green",
+    "backoff": "yellow",
+    "starting": "yellow",
+    "stopped": "dim",
+    "hung": "red",
+    "failed": "red",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for function in (tree, restart, tail, top):
+        command(app)(function)
+
+
+def repeat(once: Callable[[], None], seconds: float | None) -> None:
+    """Do it once, or again and again until interrupted."""
+    once()
+    pause = threading.Event()
+    while seconds is not None:
+        pause.wait(max(0.1, seconds))
+        if sys.stdout.isatty():
+            sys.stdout.write("\x1b[H\x1b[2J")
+        once()
+
+
+def tree(ctx: Context, watch: WatchOption = None) -> None:
+    """The supervision tree of the running core: states, restarts, mailboxes, last errors."""
+
+    def once() -> None:
+        found = ctx.client().tree()
+        if ctx.as_json:
+            print_json(found)
+        else:
+            _show_tree(found)
+
+    repeat(once, watch)
+
+
+def _show_tree(root: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    def label(node: dict[str, Any]) -> Text:
+        text = Text(node["id"], style="bold")
+        text.append(f"  {node['state']}", style=STATE_STYLE.get(node["state"], ""))
+        place = f"pid {node['pid']}" if node.get("pid") else ""
+        budget = node.get("budget")
+        if node["kind"] == "supervisor" and budget:
+            place = f"{node.get('strategy') or ''} {budget['used']}/{budget['max']} in {budget['period_s']:g} s".strip()
+        facts = [place, f"up {age(node['uptime_s'])}" if node.get("uptime_s") is not None else ""]
+        if node["restarts"]:
+            facts.append(f"{node['restarts']} restarts")
+        if node.get("mailbox"):
+            facts.append(f"mailbox {node['mailbox']:,}")
+        if node.get("handled"):
+            facts.append(f"{node['handled']:,} handled")
+        text.append("  " + " · ".join(fact for fact in facts if fact), style="dim")
+        if error := node.get("last_error"):
+            text.append(f"\n{error['code']}: {error['message']}", style="red")
+        return text
+
+    def grow(branch: Tree, node: dict[str, Any]) -> None:
+        for child in node.get("children", ()):
+            grow(branch.add(label(child)), child)
+
+    shown = Tree(label(root))
+    grow(shown, root)
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(shown)
+
+
+def restart(ctx: Context, child: Annotated[str, typer.Argument(show_default=False)]) -> None:
+    """Stop one child and start it again."""
+    answer = ctx.client(timeout=30).call("restart", child=child)
+    if ctx.as_json:
+        print_json(answer)
+    else:
+        say(f"{child} was restarted")
+
+
+def tail(
+    ctx: Context,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="So many of the newest first.")] = 20,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as events come.")] = False,
+    event: Annotated[str | None, typer.Option(help="Only types that start so, e.g. oos.")] = None,
+) -> None:
+    """The newest telemetry events, also while core is down."""
+    file = ctx.home.telemetry
+    shown = _tail(file, lines, event)
+    for line in shown:
+        _print_event(ctx, line)
+    if not follow:
+        return
+    pause = threading.Event()
+    position, inode = (file.stat().st_size, file.stat().st_ino) if file.exists() else (0, 0)
+    while True:
+        pause.wait(0.25)
+        if not file.exists():
+            continue
+        stat = file.stat()
+        if stat.st_ino != inode or stat.st_size < position:
+            position, inode = 0, stat.st_ino
+        with file.open("rb") as handle:
+            handle.seek(position)
+            chunk = handle.read()
+        whole = chunk.rfind(b"\n") + 1
+        position += whole
+        for raw in chunk[:whole].splitlines():
+            line = raw.decode("utf-8", "replace")
+            if _wanted(line, event):
+                _print_event(ctx, line)
+
+
+def _tail(file: Any, lines: int, event: str | None) -> list[str]:
+    found: list[str] = []
+    older = [file.with_name(f"{file.name}.{number}") for number in range(1, 6)]
+    for part in [file, *older]:
+        if len(found) >= lines or not part.exists():
+            break
+        text = part.read_bytes().decode("utf-8", "replace").splitlines()
+        chosen = [line for line in text if _wanted(line, event)]
+        found = chosen[-(lines - len(found)) :] + found if lines > len(found) else found
+    return found[-lines:] if lines else []
+
+
+def _wanted(line: str, event: str | None) -> bool:
+    return event is None or f'"event_type":"{event}' in line
+
+
+def _print_event(ctx: Context, line: str) -> None:
+    if ctx.as_json:
+        print(line, flush=True)
+        return
+    try:
+        plain = json.loads(line)
+    except ValueError:
+        print(line, flush=True)
+        return
+    facts = " ".join(f"{key}={value}" for key, value in plain["data"].items() if value is not None)
+    print(f"{plain['timestamp']} {plain['severity']:<8} {plain['event_type']:<28} {facts}", flush=True)
+
+
+def top(ctx: Context) -> None:
+    """A live terminal view of the tree, the queue and the newest events."""
+    from foldward.cli._top import Top
+
+    Top(ctx.home).run()

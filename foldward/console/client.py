@@ -1,0 +1,65 @@
+"""The operator's way to a running core: one small client for the CLI, the pages and the scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from foldward.contracts.errors import FAMILIES, SupervisionError
+from foldward.settings import Home
+from supervision import inspect
+
+
+class Client:
+    """Calls verbs on the inspection socket of one home.
+
+    Raises supervision.core_down (exit 3) when no core runs there, supervision.no_answer (exit 5) when it does
+    not answer in time, and the core's own errors with their code, message and hint.
+    """
+
+    def __init__(self, home: Home | Path, timeout: float = 10.0) -> None:
+        self._home = home if isinstance(home, Home) else Home(home)
+        self._timeout = timeout
+
+    @property
+    def core(self) -> dict[str, Any]:
+        """What the running core says of itself (pid, run_id, sockets). Raises supervision.core_down."""
+        holder = self._home.holder()
+        if holder is None:
+            raise SupervisionError(
+                "supervision.core_down",
+                f"no core is running in {self._home.root}",
+                hint=f"foldward core --home {self._home.root}",
+            )
+        return holder
+
+    def call(self, verb: str, timeout: float | None = None, **arguments: Any) -> Any:
+        """One verb and its answer as plain JSON data."""
+        path = self.core.get("inspect") or str(self._home.socket("inspect"))
+        try:
+            return inspect.Client(path).call(verb, timeout=timeout or self._timeout, **arguments)
+        except inspect.Refused as refusal:
+            family = FAMILIES.get(refusal.code.partition(".")[0], SupervisionError)
+            raise family(
+                refusal.code, refusal.message, hint=refusal.hint or None, **dict(refusal.context)
+            ) from refusal
+        except TimeoutError as error:
+            raise SupervisionError(
+                "supervision.no_answer", f"core (pid {self.core.get('pid')}) did not answer {verb!r} in time"
+            ) from error
+        except (ConnectionError, FileNotFoundError) as error:
+            raise SupervisionError(
+                "supervision.core_down",
+                f"core (pid {self.core.get('pid')}) does not listen yet or any more",
+                hint="try again in a moment",
+            ) from error
+
+    def tree(self) -> dict[str, Any]:
+        """The supervision tree (spec 7.4)."""
+        answer: dict[str, Any] = self.call("tree")
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """What only the running core knows: workers, breakers, leases, pauses."""
+        answer: dict[str, Any] = self.call("core_status")
+        return answer
