@@ -47,6 +47,9 @@ def layout_of(names: Sequence[str], found: Findings, line: int | None) -> Layout
     if any(name == "<date>" for name in cleaned):
         return _mt5(cleaned, found, line)
     at: dict[str, int] = {}
+    if not any(name in _OF for name in cleaned):  # data where the header should be
+        _readable(at, cleaned, found, line)
+        return None
     for index, name in enumerate(cleaned):
         meaning = _OF.get(name)
         if meaning is None and cleaned.index(name) == index:

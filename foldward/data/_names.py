@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -13,7 +14,7 @@ MAX_SYMBOL = 64
 
 def series_name(path: str | Path) -> tuple[str, int | None]:
     """What a file's name states: ("EURUSD", 60) for EURUSD_H1.csv, ("x", None) for x.csv."""
-    stem = Path(path).name
+    stem = Path(shown(path)).name
     for suffix in (".csv", ".tsv", ".txt", ".parquet"):
         if stem.lower().endswith(suffix):
             stem = stem[: -len(suffix)]
@@ -25,6 +26,11 @@ def series_name(path: str | Path) -> tuple[str, int | None]:
         except FoldwardError:
             return stem, None
     return stem, None
+
+
+def shown(path: str | Path) -> str:
+    """A path as valid text: bytes of its name that are not UTF-8 become backslash escapes."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def symbol_key(symbol: str) -> str:

@@ -13,6 +13,8 @@ def ordered(table: Table, found: Findings) -> Ints | None:
     if table.timed is None and bool((table.time[1:] > table.time[:-1]).all()):
         return None
     rows = np.arange(len(table)) if table.timed is None else np.flatnonzero(table.timed)
+    if len(rows) < 2:
+        return rows
     times = table.time[rows]
     back = np.flatnonzero(times[1:] < times[:-1]) + 1
     places = [

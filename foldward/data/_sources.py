@@ -23,6 +23,7 @@ from foldward.contracts.canonical import canonical_bytes, digest
 from foldward.files import atomic_write
 
 _RACY_NS = 2_000_000_000
+CONTRACT_VERSION = 1  # part of every key: a change of the rules makes each source be checked again
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ class Sources:
 
     def key(self, path: str, said: dict[str, Any]) -> str:
         """The name of a source read under certain terms."""
-        return digest({"path": path, "terms": said}).removeprefix("sha256:")[:40]
+        return digest({"path": path, "terms": said, "contract": CONTRACT_VERSION}).removeprefix("sha256:")[
+            :40
+        ]
 
     def known(self, key: str, path: str) -> Known | None:
         """What the index says, or None: it is only a memory, so a damaged one is forgotten."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from foldward.contracts import clock
 from foldward.contracts.errors import DataError, InternalError
+from foldward.data._names import shown, symbol_key
 from foldward.data._npy import map_columns, verify_file
 from foldward.data._sources import Known, Sources, sha256_hex, signature_of
 from foldward.data.bars import Bars
@@ -78,14 +79,15 @@ class Cache:
         )
         now_us = clock.utc_us() if now_us is None else now_us
         real = os.path.realpath(path)
-        key = self._sources.key(real, vars(said))
-        known = self._sources.known(key, real)
+        symbol_key(said.symbol)
+        key = self._sources.key(shown(real), vars(said))
+        known = self._sources.known(key, shown(real))
         if known is not None and known.settled and signature_of(real) == known.signature:
             entry = self._recall(known)
             if entry is not None:
                 return entry
         with self._sources.locked(key):
-            return self._read(str(path), real, key, said, now_us)
+            return self._read(shown(path), real, key, said, now_us)
 
     def entry(self, fingerprint: str) -> Entry | None:
         """The entry of a fingerprint, or None; a damaged one is quarantined and is then None too."""
@@ -192,7 +194,7 @@ class Cache:
         from foldward.data import _ingest, contract
         from foldward.data._table import Findings
 
-        known = self._sources.known(key, real)
+        known = self._sources.known(key, shown(real))
         if known is not None and known.settled and signature_of(real) == known.signature:
             entry = self._recall(known)  # another process did the work while we waited
             if entry is not None:
@@ -218,7 +220,9 @@ class Cache:
                 retryable=True,
             )
         report = checked.report
-        base = Known(real, before, settled, sha256, report.fingerprint, vars(said), report.timeframe, None)
+        base = Known(
+            shown(real), before, settled, sha256, report.fingerprint, vars(said), report.timeframe, None
+        )
         if not report.accepted:
             refusal = _refused(report)
             if all(item.code != "data.future" for item in report.findings):  # tomorrow it may be in the past
@@ -231,7 +235,7 @@ class Cache:
                 hint="declare --timeframe, or name the file SYMBOL_TF.csv",
             )
         self._entry_in(_ingest.folder_of(self.root, checked.bars))  # sets a damaged one aside
-        entry = _ingest.store(self.root, checked.bars, checked.identity, report, real)
+        entry = _ingest.store(self.root, checked.bars, checked.identity, report, shown(real))
         self._sources.remember(key, base)
         return self._entry_in(entry.folder) or entry
 

@@ -20,7 +20,7 @@ from foldward.contracts.timeframe import parse_timeframe
 from foldward.data import _order, _prices, _spacing
 from foldward.data._calendar import calendar_of
 from foldward.data._csv import read_csv
-from foldward.data._names import series_name
+from foldward.data._names import series_name, shown
 from foldward.data._parquet import read_parquet
 from foldward.data._table import Findings, Table
 from foldward.data.bars import NS, Bars, Ints, day_ends
@@ -109,7 +109,7 @@ def check_file(
     )
     found = Findings()
     data = read_bytes(path, found)
-    return examine(str(path), data, said, clock.utc_us() if now_us is None else now_us, found).report
+    return examine(shown(path), data, said, clock.utc_us() if now_us is None else now_us, found).report
 
 
 def read_bytes(path: str | Path, found: Findings) -> bytes | None:
