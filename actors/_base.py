@@ -1,9 +1,11 @@
-"""What all of Foldward's actors share: emitting events, asking the one writer, and their addresses."""
+"""What all of Foldward's actors share: emitting events, asking the one writer, and carrying out effects."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from actors import _effects as do
 from foldward.contracts import clock
 from foldward.contracts.facts import Fact
 from foldward.contracts.messages import Emit, Notify, Write
@@ -54,3 +56,34 @@ class ProductActor(Actor):
     def notify(self, key: str, title: str, body: str, severity: str = "warning") -> None:
         """Tell the operator through the Notifier."""
         self.handle("notifier").tell(Notify(key=key, title=title, body=body, severity=severity))
+
+    def carry_out(self, effects: Iterable[do.Effect]) -> None:
+        """Do what a decision asks for, in its order."""
+        for effect in effects:
+            match effect:
+                case do.WriteFact(fact, tag, reply):
+                    self.write(fact, tag, reply=reply)
+                case do.Tell(to, message):
+                    self.handle(to).tell(message)
+                case do.Event(event_type, data, severity, correlation_id, run_id, trace_id):
+                    self.emit(
+                        event_type,
+                        data,
+                        severity=severity,
+                        correlation_id=correlation_id,
+                        run_id=run_id,
+                        trace_id=trace_id,
+                    )
+                case do.SendBytes(peer, request_id, data):
+                    self.send_bytes(peer, request_id, data)
+                case do.Answer(to, message):
+                    if to is not None:
+                        to.tell(message)
+                case do.Later(after_s, message):
+                    self.after(after_s, message)
+                case do.Alarm(key, title, body, severity):
+                    self.notify(key, title, body, severity)
+
+    def send_bytes(self, peer: str, request_id: str, data: bytes) -> None:
+        """Hand bytes to the link: only the Dispatcher has one."""
+        raise TypeError(f"{self.id} has no link for {request_id} to {peer} ({len(data)} bytes)")

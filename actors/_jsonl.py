@@ -109,7 +109,7 @@ class JsonlFile:
         self.open()
 
     def _rotate(self) -> None:
-        """Shift the numbered files by one. A failing rename leaves the file to grow: better long than lost."""
+        """Shift the numbered files by one. A failing rename lets the file grow: better long than lost."""
         try:
             for number in range(self.keep, 0, -1):
                 source = numbered(self.path, number - 1)

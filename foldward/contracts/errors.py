@@ -418,6 +418,20 @@ declare(
     "the payload is kept: foldward dead show ID",
     fault="peer",
 )
+declare(
+    "wire.mirror",
+    "An out-of-sample Sharpe equals the in-sample one over another window.",
+    "the peer copied a number instead of measuring it: foldward dead show ID",
+    retryable=True,
+    fault="peer",
+)
+declare(
+    "wire.send_failed",
+    "The bytes of a request did not leave.",
+    "nothing to do: it goes out again; foldward status shows the links",
+    retryable=True,
+    fault="machine",
+)
 declare("wire.missing_request_id", "A BACKTEST has no readable request_id.", "send one", fault="peer")
 declare(
     "wire.unsupported",

@@ -157,12 +157,15 @@ class Admitted(Message, frozen=True, kw_only=True):
     priority: int = 0
     trace_id: str = "-"
     charged: bool = False
+    origin: str = "operator"
+    requested_us: int = 0
 
 
 class Settled(Message, frozen=True, kw_only=True):
     """From the OOSQueue to Dispatcher, RankEvaluator, WFVScheduler and Reporter: a request's state changed.
 
-    state: applied | duplicate | nondeterministic | retry | error | cancelled | pending. `due_us` for retry
+    state: applied | duplicate | nondeterministic | retry | error | cancelled | pending; and, to the Dispatcher
+    alone, gone: the row is not open any more, nothing is to be done. `due_us` for retry
     and pending. charged: the resend follows a failure, so the retry budget limits it. `result` for applied.
     """
 
@@ -202,6 +205,7 @@ class AttemptFailed(Message, frozen=True, kw_only=True):
     code: str
     error: str
     at_us: int
+    attempt: int = 0
 
 
 class WorkReturned(Message, frozen=True, kw_only=True):
@@ -356,6 +360,26 @@ class Emit(Message, frozen=True, kw_only=True):
     correlation_id: str = "unknown"
     run_id: str = "-"
     trace_id: str = "-"
+
+
+class Tail(Message, frozen=True, kw_only=True):
+    """Asked of Telemetry: the newest `count` events as decoded lines, oldest first.
+
+    `wanted` keeps only lines that contain this text: an event type, a request id, a trace id.
+    """
+
+    count: int = 100
+    wanted: str = ""
+
+
+class Figures(Message, frozen=True, kw_only=True):
+    """Asked of an actor: its own figures as plain data (Telemetry, Notifier, RankEvaluator …)."""
+
+
+class Refresh(Message, frozen=True, kw_only=True):
+    """To the Reporter: write the snapshots anew because of `reason` (dispatch, result, report …)."""
+
+    reason: str
 
 
 class Notify(Message, frozen=True, kw_only=True):

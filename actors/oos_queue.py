@@ -1,0 +1,492 @@
+"""OOSQueue: owner of the requests' state machine, from admission to the applied answer (spec 1.2, 1.4).
+
+Crash-only: all it keeps in memory is a cache of rows and the submits that wait for their commit. A new
+incarnation starts with nothing and reads what it needs.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors._admission import Refusal, admit, check_submit, refused, row_of, unknown_strategy
+from actors._base import ProductActor
+from actors._candles import CandlesGate
+from actors._effects import Alarm, Answer, Effects, Event, Tell, WriteFact
+from actors._events import oos_event
+from actors._ledger import Ledger, Reapply, Rewrite, broadcast
+from actors._orders import Orders
+from actors._records import of_fact
+from foldward.contracts import clock, ids
+from foldward.contracts.errors import FoldwardError
+from foldward.contracts.facts import (
+    AdmitRequest,
+    ApplyResult,
+    CancelRequests,
+    CountUp,
+    Fact,
+    FailAttempt,
+    GiveUp,
+    RequeueRequest,
+    ReturnLease,
+)
+from foldward.contracts.jobs import Strategy, Window
+from foldward.contracts.messages import (
+    Admitted,
+    AttemptFailed,
+    Cancel,
+    Cancelled,
+    Drain,
+    Readmit,
+    Resume,
+    ResultArrived,
+    Retried,
+    RetryNow,
+    Settled,
+    Submit,
+    SubmitOutcome,
+    Tick,
+    WorkReturned,
+    Written,
+)
+from foldward.settings import QueueTable, RetryTable
+from foldward.wire import dumps
+from storage.reads import Reader
+from storage.rows import OPEN, RequestRow
+
+TICK_S = 5.0
+THROTTLED = ("backtest", "oos")
+SIDES = 20_000  # in-sample Sharpes remembered for the mirror guard
+NAMES = 5000  # strategies looked through for "did you mean"
+
+
+class OOSQueue(ProductActor):
+    """Admits, judges answers, decides what follows a failure.
+
+    database: path of the SQLite file. queue, retry: settings tables. candles: the data gate. engine: the
+    engine's version, part of every request's identity. rng: jitter of the backoff. run_id: of this core.
+    """
+
+    service = "oos_queue"
+
+    def __init__(
+        self,
+        *,
+        database: Path | str,
+        queue: QueueTable,
+        retry: RetryTable,
+        candles: CandlesGate,
+        engine: str,
+        run_id: str = "-",
+        rng: random.Random | None = None,
+    ) -> None:
+        super().__init__()
+        self._database = Path(database)
+        self._queue = queue
+        self._candles = candles
+        self._engine = engine
+        self._run_id = run_id
+        self._draining = False
+        self._orders = Orders()
+        self._sides: dict[str, tuple[float | None, Window | None]] = {}
+        self._ledger = Ledger(queue, retry, rng or random.Random(), self._read, self._in_sample)
+        self._requeues: dict[int, tuple[RetryNow, dict[str, bool]]] = {}
+        self._requeue_key = 0
+        self._handlers: dict[type, Callable[[Any], Effects]] = {
+            Submit: self._submit,
+            Readmit: self._readmit,
+            ResultArrived: self._arrived,
+            Reapply: self._reapply,
+            Rewrite: self._rewrite,
+            AttemptFailed: self._attempt_failed,
+            WorkReturned: self._work_returned,
+            Written: self._written,
+            Cancel: self._cancel,
+            RetryNow: self._retry_now,
+            Drain: self._drain_on,
+            Resume: self._drain_off,
+            Tick: self._tick,
+        }
+        self._after_commit: dict[type[Fact], Callable[[Written], Effects]] = {
+            AdmitRequest: self._admitted,
+            ApplyResult: self._applied,
+            FailAttempt: self._failed,
+            GiveUp: self._ended,
+            ReturnLease: self._was_returned,
+            CancelRequests: self._cancelled,
+            RequeueRequest: self._requeued,
+        }
+
+    # --- life ------------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Open the rows for reading; nothing else is needed to go on."""
+        self._reader = Reader(self._database)
+
+    def on_start(self) -> None:
+        """Look after submits that the store never answered."""
+        self.every(TICK_S, Tick())
+
+    def on_stop(self) -> None:
+        """Close the rows."""
+        self._reader.close()
+
+    def drain(self, batch: Sequence[Any]) -> None:
+        """Take everything that waits."""
+        for message in batch:
+            handler = self._handlers.get(type(message))
+            if handler is not None:
+                self.carry_out(handler(message))
+
+    def on_receive(self, message: Any) -> None:
+        """One message alone."""
+        self.drain((message,))
+
+    def _read(self, request_id: str) -> RequestRow | None:
+        return self._reader.request(request_id)
+
+    # --- admission -------------------------------------------------------------------------------------
+
+    def _submit(self, order: Submit) -> Effects:
+        now, now_us = clock.now(), clock.utc_us()
+        key = self._orders.open(order.kind, order.names, order.reply_to, order.tag, now)
+        effects: Effects = []
+        wrong = Refusal("queue.draining", "the core is leaving") if self._draining else check_submit(order)
+        known: list[str] | None = None
+        for index, name in enumerate(order.names):
+            refusal = wrong
+            if refusal is None:
+                step = self._admit_one(order, name, now_us)
+                if isinstance(step, AdmitRequest):
+                    effects.append(WriteFact(step, ("admit", key, index, order.now)))
+                    continue
+                if isinstance(step, SubmitOutcome):
+                    effects += self._throttled(order, step, now_us)
+                    effects += self._settle_order(key, index, step)
+                    continue
+                refusal = step
+                if refusal.code == "request.unknown_strategy":
+                    if known is None:
+                        known = [row.name for row in self._reader.strategies(limit=NAMES)]
+                    refusal = unknown_strategy(name, known)
+            effects += self._data_refused(name, refusal)
+            effects += self._settle_order(key, index, refusal.outcome(name))
+        if not order.names:
+            effects += _answered(self._orders.done(key))
+        return effects
+
+    def _admit_one(self, order: Submit, name: str, now_us: int) -> AdmitRequest | SubmitOutcome | Refusal:
+        row = self._reader.strategy(name)
+        if row is None:
+            return Refusal("request.unknown_strategy", f"no strategy is named {name!r}")
+        if row.rank == "retired":
+            return Refusal("request.retired", f"{name!r} is retired")
+        try:
+            strategy = msgspec.convert(row.definition, Strategy)
+            admitted = admit(
+                order,
+                strategy,
+                self._candles,
+                encode=dumps,
+                engine=self._engine,
+                run_id=self._run_id,
+                oos_days=self._queue.oos_window_days,
+                max_open=self._queue.max_open,
+                now_us=now_us,
+            )
+        except msgspec.ValidationError as error:
+            return Refusal("request.bad_strategy", f"the stored definition of {name!r} is not valid: {error}")
+        except FoldwardError as error:
+            return refused(error)
+        if isinstance(admitted, Refusal):
+            return admitted
+        fact = admitted[0]
+        return fact if order.now or order.kind not in THROTTLED else self._throttle(fact, now_us)
+
+    def _throttle(self, fact: AdmitRequest, now_us: int) -> AdmitRequest | SubmitOutcome:
+        last_us = self._reader.last_sent_us(fact.name, fact.kind)
+        # A last send in the future is a clock that was set back: it throttles nobody.
+        if last_us is None or not 0 <= now_us - last_us < int(self._queue.throttle_s * clock.US):
+            return fact
+        if self._reader.answered_or_open(fact.digest, fact.name, fact.kind):
+            return fact  # the store answers cached or pending, and nothing is sent
+        age = (now_us - last_us) / clock.US
+        return SubmitOutcome(
+            name=fact.name,
+            status="throttled",
+            code="request.throttled",
+            message=f"last sent {age:.0f} s ago, the window is {self._queue.throttle_s:g} s",
+            hint="wait, or submit with --now",
+        )
+
+    def _throttled(self, order: Submit, outcome: SubmitOutcome, now_us: int) -> Effects:
+        last_us = self._reader.last_sent_us(outcome.name, order.kind) or now_us
+        return [
+            WriteFact(CountUp(counts={"throttled": 1}), reply=False),
+            oos_event(
+                "oos.throttled",
+                request_id="-",
+                name=outcome.name,
+                kind=order.kind,
+                origin=order.origin,
+                status="throttled",
+                attempt=0,
+                run_id=order.run_id,
+                trace_id=order.trace_id or "-",
+                reason="throttle_window",
+                age_sec=(now_us - last_us) / clock.US,
+            ),
+        ]
+
+    def _data_refused(self, name: str, refusal: Refusal) -> Effects:
+        verdict = refusal.gate
+        if verdict is None:
+            return []
+        where = verdict.path or name
+        findings = [finding.get("code", refusal.code) for finding in verdict.findings] or [refusal.code]
+        return [
+            WriteFact(CountUp(counts={"data_invalid": 1}), reply=False),
+            Event(
+                "data.refused",
+                {"file": where, "codes": sorted(set(findings)), "findings": len(findings)},
+                "warning",
+            ),
+            Alarm(
+                f"data:{where}:{refusal.code}",
+                f"Invalid data file ({refusal.code})",
+                f"{where}: {refusal.message}",
+            ),
+        ]
+
+    def _readmit(self, message: Readmit) -> Effects:
+        now, now_us = clock.now(), clock.utc_us()
+        name = message.job.strategy.name
+        key = self._orders.open(message.job.phase, (name,), message.reply_to, message.tag, now)
+        order = Submit(names=(name,), kind=message.job.phase, origin=message.origin, parent_id=message.parent_id)
+        verdict = None
+        if self._draining:
+            step: Refusal | None = Refusal("queue.draining", "the core is leaving")
+        else:
+            try:
+                verdict = self._candles.gate(message.job.strategy)
+                step = None if verdict.ok else Refusal(verdict.code, verdict.message, verdict.hint, verdict)
+            except FoldwardError as error:
+                step = refused(error)
+        if step is None and verdict is not None:
+            job = message.job
+            window = self._candles.window(verdict.fingerprint, job.start_time, job.end_time)
+            if window is not None:
+                fresh = msgspec.structs.replace(
+                    job,
+                    request_id=ids.new_id(),
+                    attempt=1,
+                    data_id=verdict.fingerprint,
+                    candles_file=verdict.path,
+                    start_time=window.start,
+                    end_time=window.end,
+                )
+                fact = row_of(
+                    fresh, order, verdict.fingerprint, window, dumps, self._engine, self._queue.max_open, now_us
+                )
+                return [WriteFact(fact, ("admit", key, 0, True))]
+            step = Refusal("data.too_few_rows", "the window holds no bars any more")
+        assert step is not None
+        return [*self._data_refused(name, step), *self._settle_order(key, 0, step.outcome(name))]
+
+    def _admitted(self, written: Written) -> Effects:
+        fact: AdmitRequest = written.fact  # type: ignore[assignment]
+        _, key, index, _now = written.tag
+        if not written.ok:
+            effects: Effects = [WriteFact(CountUp(counts={"db_error": 1}), reply=False)]
+            refusal = Refusal(written.code or "storage.write", written.error or "the store refused")
+            return effects + self._settle_order(key, index, refusal.outcome(fact.name))
+        value = written.value
+        status = value["status"]
+        if status == "refused":
+            code = value.get("code") or "queue.full"
+            refusal = Refusal(code, f"the queue holds {fact.max_open} open requests")
+            return self._settle_order(key, index, refusal.outcome(fact.name))
+        outcome = SubmitOutcome(name=fact.name, status=status, request_id=value["request_id"])
+        effects = self._settle_order(key, index, outcome)
+        if status != "queued":
+            return effects
+        self._ledger.records.add(of_fact(fact, clock.now()))
+        effects.append(
+            Tell(
+                "dispatcher",
+                Admitted(
+                    request_id=fact.request_id,
+                    name=fact.name,
+                    kind=fact.kind,
+                    payload=fact.payload,
+                    due_us=fact.due_us,
+                    priority=fact.priority,
+                    trace_id=fact.trace_id,
+                    origin=fact.origin,
+                    requested_us=fact.requested_us,
+                ),
+            )
+        )
+        effects.append(
+            oos_event(
+                "oos.requested",
+                request_id=fact.request_id,
+                name=fact.name,
+                kind=fact.kind,
+                origin=fact.origin,
+                status="pending",
+                attempt=0,
+                run_id=fact.run_id,
+                trace_id=fact.trace_id,
+                start_ts=fact.window_start,
+                end_ts=fact.window_end,
+                digest=fact.digest,
+            )
+        )
+        return effects
+
+    def _settle_order(self, key: int, index: int, outcome: SubmitOutcome) -> Effects:
+        return _answered(self._orders.put(key, index, outcome))
+
+    # --- answers and failures --------------------------------------------------------------------------
+
+    def _arrived(self, message: ResultArrived) -> Effects:
+        return self._ledger.arrived(message, clock.now(), clock.utc_us())
+
+    def _reapply(self, message: Reapply) -> Effects:
+        return self._ledger.arrived(message.arrived, clock.now(), clock.utc_us(), message.tries)
+
+    def _rewrite(self, message: Rewrite) -> Effects:
+        return [WriteFact(message.fact, message.tag)]
+
+    def _attempt_failed(self, message: AttemptFailed) -> Effects:
+        return self._ledger.attempt_failed(message, clock.now(), clock.utc_us())
+
+    def _work_returned(self, message: WorkReturned) -> Effects:
+        return self._ledger.returned(message, clock.now(), clock.utc_us())
+
+    def _written(self, written: Written) -> Effects:
+        step = self._after_commit.get(type(written.fact))
+        return [] if step is None else step(written)
+
+    def _applied(self, written: Written) -> Effects:
+        effects = self._ledger.applied(written, clock.now(), clock.utc_us())
+        if written.ok and written.value["outcome"] == "applied" and written.value.get("kind") == "backtest":
+            result = written.fact.result  # type: ignore[attr-defined]
+            self._remember_side(written.value["name"], result.sharpe, result.window)
+        return effects
+
+    def _failed(self, written: Written) -> Effects:
+        return self._ledger.failed(written) if written.ok else self._ledger.rewrite(written)
+
+    def _ended(self, written: Written) -> Effects:
+        return self._ledger.ended(written) if written.ok else self._ledger.rewrite(written)
+
+    def _was_returned(self, written: Written) -> Effects:
+        if not written.ok:
+            return self._ledger.rewrite(written)
+        return self._ledger.was_returned(written, clock.now(), clock.utc_us())
+
+    def _in_sample(self, name: str) -> tuple[float | None, Window | None]:
+        side = self._sides.get(name)
+        if side is None:
+            row = self._reader.latest(name, "backtest")
+            if row is None:
+                return None, None
+            window = None
+            if row.window_start is not None and row.window_end is not None and row.window_bars is not None:
+                window = Window(row.window_start, row.window_end, row.window_bars)
+            side = (row.sharpe, window)
+            self._remember_side(name, *side)
+        return side
+
+    def _remember_side(self, name: str, sharpe: float | None, window: Window | None) -> None:
+        self._sides.pop(name, None)
+        self._sides[name] = (sharpe, window)
+        if len(self._sides) > SIDES:
+            del self._sides[next(iter(self._sides))]
+
+    # --- the operator's verbs --------------------------------------------------------------------------
+
+    def _cancel(self, message: Cancel) -> Effects:
+        fact = CancelRequests(
+            at_us=clock.utc_us(), why=message.why, request_ids=message.request_ids, names=message.names
+        )
+        return [WriteFact(fact, ("cancel", message.reply_to, message.tag))]
+
+    def _cancelled(self, written: Written) -> Effects:
+        if not written.ok:
+            return self._ledger.rewrite(written)
+        _, reply_to, tag = written.tag
+        effects: Effects = []
+        for request_id in written.value:
+            record = self._ledger.records.drop(request_id)
+            row = None if record is not None else self._read(request_id)
+            found = record or row
+            settled = Settled(
+                request_id=request_id,
+                name="" if found is None else found.name,
+                kind="unknown" if found is None else found.kind,
+                state="cancelled",
+                origin="operator" if found is None else found.origin,
+                group_id=None if found is None else found.group_id,
+                code="request.cancelled",
+            )
+            effects += broadcast(settled)
+        return [*effects, Answer(reply_to, Cancelled(tag=tag, request_ids=tuple(written.value)))]
+
+    def _retry_now(self, message: RetryNow) -> Effects:
+        if not message.request_ids:
+            return [Answer(message.reply_to, Retried(tag=message.tag, outcomes={}))]
+        self._requeue_key += 1
+        self._requeues[self._requeue_key] = (message, {})
+        now_us = clock.utc_us()
+        return [
+            WriteFact(RequeueRequest(request_id=request_id, due_us=now_us, at_us=now_us), ("retry", self._requeue_key))
+            for request_id in message.request_ids
+        ]
+
+    def _requeued(self, written: Written) -> Effects:
+        fact: RequeueRequest = written.fact  # type: ignore[assignment]
+        changed = bool(written.ok and written.value)
+        effects: Effects = []
+        self._ledger.records.drop(fact.request_id)
+        row = self._read(fact.request_id) if changed else None
+        if row is not None and row.status in OPEN:
+            settled = Settled(
+                request_id=row.request_id,
+                name=row.name,
+                kind=row.kind,
+                state="pending",
+                due_us=fact.due_us,
+                origin=row.origin,
+                group_id=row.group_id,
+            )
+            effects += broadcast(settled)
+        order = self._requeues.get(written.tag[1])
+        if order is not None:
+            message, outcomes = order
+            outcomes[fact.request_id] = changed
+            if len(outcomes) == len(set(message.request_ids)):
+                del self._requeues[written.tag[1]]
+                effects.append(Answer(message.reply_to, Retried(tag=message.tag, outcomes=outcomes)))
+        return effects
+
+    def _drain_on(self, _message: Drain) -> Effects:
+        self._draining = True
+        return []
+
+    def _drain_off(self, _message: Resume) -> Effects:
+        self._draining = False
+        return []
+
+    def _tick(self, _message: Tick) -> Effects:
+        return [effect for late in self._orders.overdue(clock.now()) for effect in _answered(late)]
+
+
+def _answered(done: tuple[Any, Any] | None) -> Effects:
+    return [] if done is None else [Answer(*done)]
