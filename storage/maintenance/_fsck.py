@@ -15,8 +15,8 @@ import apsw
 import msgspec
 
 from storage import migrate
+from storage._checksum import RESULT_COLUMNS, result_crc
 from storage.database import connect_reader
-from storage.writes._results import RESULT_COLUMNS, result_crc
 
 LIMIT = 100  # violations named for one check; the count goes on
 

@@ -16,6 +16,7 @@ import msgspec
 
 from foldward.contracts.facts import AdmitRequest, ApplyResult
 from foldward.contracts.jobs import Result
+from storage._checksum import RESULT_COLUMNS, result_crc
 from storage.writes._definition import work_sent
 from storage.writes._session import Session, refuse
 
@@ -26,12 +27,6 @@ _TAKE = (
     "DELETE FROM oos_queue WHERE request_id = ? AND status IN ('pending', 'sent', 'retry')"
     " RETURNING name, kind, digest, requested_us, first_sent_at, sent_at, sends, failures, run_id, trace_id,"
     " origin, group_id, parent_id, worker, fingerprint, payload"
-)
-RESULT_COLUMNS = (
-    "request_id, name, kind, digest, result_digest, work, verdict, requested_us, sent_at, received_at,"
-    " applied_at, latency_us, queue_us, run_us, sends, failures, attempt, run_id, trace_id, origin,"
-    " group_id, parent_id, worker, peer, engine, profile, fingerprint, provenance, seed, window_start, window_end, window_bars,"
-    " unverified, trades, wins, losses, pnl, sharpe, sortino, max_drawdown, win_rate, profit_factor"
 )
 _INSERT = (
     f"INSERT INTO results ({RESULT_COLUMNS}, row_crc, detail)"
@@ -243,11 +238,6 @@ def numbers_of(result: Result) -> dict[str, Any]:
                 raise refuse(f"{name} is {value}", request_id=result.request_id)
         numbers[name] = value
     return numbers
-
-
-def result_crc(columns: tuple[Any, ...], detail: bytes) -> int:
-    """The check sum of a result row: every column but the two that change later, and the detail."""
-    return zlib.crc32(detail, zlib.crc32(_encode(columns)))
 
 
 def _late(session: Session, fact: ApplyResult) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import apsw
 import msgspec
 
 from foldward.contracts.errors import StorageError
+from storage._histogram import bucket_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,22 +36,6 @@ _OPEN = "SELECT count(*) FROM oos_queue WHERE status IN ('pending', 'sent', 'ret
 def to_json(value: Any) -> str:
     """Compact JSON text. NaN and infinity are refused: JSON has neither, and null would hide them."""
     return _encode(value).decode()
-
-
-def bucket_of(us: int) -> int:
-    """The histogram bucket of a duration: exact below 64 µs, then 64 buckets an octave."""
-    if us < 64:
-        return us
-    octave = us.bit_length() - 7
-    return (octave + 1) * 64 + (us >> octave) - 64
-
-
-def bucket_middle(bucket: int) -> float:
-    """The middle of a bucket, in microseconds: within 0.8 % of everything in it."""
-    if bucket < 64:
-        return float(bucket)
-    octave = bucket // 64 - 1
-    return ((64 + bucket % 64) << octave) + ((1 << octave) - 1) / 2
 
 
 class Session:

@@ -40,8 +40,8 @@ _LINEAGE = (
 _REDEFINE = (
     "UPDATE strategies SET kind = ?, symbol = ?, timeframe = ?, params = ?, definition = ?,"
     " definition_crc = ?, work = ?, defined_at = ?, generation = ?, parent = ?, rank = 'incubator',"
-    " verdict = NULL, stage = NULL, gates = '[]', reasons = '[]', numbers = '{}', verdict_at = NULL, nondeterministic = 0,"
-    f" {_CLEARED}, updated_at = ?, revision = ? WHERE name = ?"
+    " verdict = NULL, stage = NULL, gates = '[]', reasons = '[]', numbers = '{}', verdict_at = NULL,"
+    f" nondeterministic = 0, {_CLEARED}, updated_at = ?, revision = ? WHERE name = ?"
 )
 _RETIRE = (
     "UPDATE strategies SET rank = 'retired', retired_at = ?2, updated_at = ?2, revision = ?3"
