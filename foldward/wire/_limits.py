@@ -1,0 +1,34 @@
+"""Limits that hold before anything is parsed: how large a message may be and how deeply nested."""
+
+from __future__ import annotations
+
+import re
+
+from foldward.contracts.errors import WireError
+
+MAX_FRAME = 8 * 1024 * 1024
+MAX_DEPTH = 64
+
+# Strings are skipped whole. The closing quote is optional and the repeats possessive, so that no input,
+# however broken, is scanned twice.
+_JSON_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_SEXP_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|\(|\)', re.DOTALL)
+
+
+def check_limits(raw: bytes, *, max_frame: int = MAX_FRAME) -> None:
+    """Raise WireError `wire.oversize` or `wire.too_deep`, with the byte position, for what is beyond them."""
+    if len(raw) > max_frame:
+        raise WireError("wire.oversize", raw, max_frame, f"{len(raw)} bytes, allowed are {max_frame}")
+    sexp = raw[:1] == b"("
+    openers = raw.count(b"(") if sexp else raw.count(b"[") + raw.count(b"{")
+    if openers <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in (_SEXP_MARKS if sexp else _JSON_MARKS).finditer(raw):
+        mark = match[0]
+        if mark in (b"(", b"[", b"{"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise WireError("wire.too_deep", raw, match.start(), f"nested deeper than {MAX_DEPTH} levels")
+        elif mark in (b")", b"]", b"}"):
+            depth -= 1
