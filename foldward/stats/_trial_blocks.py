@@ -8,7 +8,7 @@ import numpy as np
 
 from foldward.stats._number import BadArgument, Floats, Undefined, as_floats, explain
 from foldward.stats.deflated import mean_correlation, sharpe_spread
-from foldward.stats.moments import Sums, moments
+from foldward.stats.moments import ratio_of_sums
 
 
 class TrialBlocks:
@@ -63,7 +63,7 @@ class TrialBlocks:
         ratios = []
         for first, second in zip(s1.sum(axis=0), s2.sum(axis=0), strict=True):
             try:
-                ratios.append(moments(Sums(int(n.sum()), float(first), float(second))).sharpe())
+                ratios.append(ratio_of_sums(int(n.sum()), float(first), float(second)))
             except Undefined:
                 continue
         return explain(sharpe_spread, ratios)

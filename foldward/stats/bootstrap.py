@@ -63,7 +63,6 @@ def resample_indices(
         raw = stream.random_raw(count * length).reshape(count, length)
         start = (((raw & 0xFFFFFFFF) * np.uint64(n)) >> np.uint64(32)).astype(np.int64)
         restarts = (raw >> np.uint64(32)) < restart_below
-        restarts[:, 0] = True
         last = np.maximum.accumulate(np.where(restarts, steps, 0), axis=1)
         yield (np.take_along_axis(start, last, axis=1) + steps - last) % n
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from foldward.stats._number import FLAT, Series, Undefined, finite_arguments, number, positive, series
 
 
@@ -72,7 +70,15 @@ def moments(sums: Sums) -> Moments:
 def sharpe_from_sums(n: int, s1: float, s2: float, periods_per_year: float) -> float:
     """The annualised Sharpe ratio of n returns with sums Σr and Σr²; None as for `sharpe_ratio`."""
     year = positive(periods_per_year, "periods_per_year")
-    return moments(Sums(n, s1, s2)).sharpe() * math.sqrt(year)
+    return ratio_of_sums(n, s1, s2) * math.sqrt(year)
+
+
+def ratio_of_sums(n: int, s1: float, s2: float) -> float:
+    """The Sharpe ratio per period from the first two power sums; raises Undefined as `moments`."""
+    finite_arguments(n=n, s1=s1, s2=s2)
+    _enough(n)
+    mean = s1 / n
+    return mean / math.sqrt(_varies(s2 - s1 * mean, s2) / (n - 1))
 
 
 def _enough(n: int) -> None:
@@ -80,17 +86,23 @@ def _enough(n: int) -> None:
         raise Undefined(f"{n} returns; two are needed")
 
 
-def _moments(n: int, mean: float, m2: float, m3: float, m4: float, s2: float) -> Moments:
-    # m2 and s2 are sums, not means.
+def _varies(m2: float, s2: float) -> float:
     if s2 == 0 or m2 <= FLAT * s2:
         raise Undefined("the returns do not vary")
-    variance = m2 / n
+    return m2
+
+
+def _moments(n: int, mean: float, m2: float, m3: float, m4: float, s2: float) -> Moments:
+    variance = _varies(m2, s2) / n
     if variance == 0 or variance * variance == 0:
         raise Undefined("the returns are too small for their moments")
+    kurtosis = (m4 / n) / variance / variance
+    if kurtosis < 1 - 1e-6:  # no data have less; sums of honest returns miss it by rounding only
+        raise Undefined("the power sums contradict each other")
     return Moments(
         n=n,
         mean=mean,
         std=math.sqrt(m2 / (n - 1)),
-        skew=float((m3 / n) / variance / np.sqrt(variance)),
-        kurtosis=float((m4 / n) / variance / variance),
+        skew=(m3 / n) / variance / math.sqrt(variance),
+        kurtosis=max(1.0, kurtosis),
     )

@@ -105,6 +105,7 @@ def test_queue_backoff_counts_failures_from_one():
         ("9" * 20, math.inf),
         ("Tue, 03 Feb 2026 12:02:00 GMT", 120.0),
         ("Tue, 03 Feb 2026 11:00:00 GMT", 0.0),
+        ("Tue, 03 Feb 2026 12:02:00 -0000", 120.0),
         ("soon", None),
         ("-5", None),
         ("", None),

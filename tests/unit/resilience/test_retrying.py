@@ -195,6 +195,15 @@ def test_an_attempt_may_not_outlast_the_deadline(time):
         run(policy, slow, time)
 
 
+def test_an_attempt_without_time_left_is_not_begun(time):
+    started = []
+    late = iter([100.0, 103.0, 103.0])
+    policy = RetryPolicy(attempts=1, base=0, cap=0, attempt_timeout=5, deadline=2)
+    with pytest.raises(AttemptTimeout, match="within 0 s"):
+        retry(policy, lambda: started.append(1), lambda: next(late), time.sleep)
+    assert started == []
+
+
 def test_an_error_inside_a_limited_attempt_comes_out_as_itself(time):
     policy = RetryPolicy(attempts=2, base=0, cap=0, attempt_timeout=5)
     with pytest.raises(KeyError, match="x"):

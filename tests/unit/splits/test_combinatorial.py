@@ -67,6 +67,18 @@ def test_bars_after_the_last_day_mark_are_a_day_too():
     assert CombinatorialPurged(2, 1).groups(4, np.array([0, 1, 0, 0], dtype=np.uint8)) == [(0, 2), (2, 4)]
 
 
+def test_the_plan_can_be_read_back():
+    assert repr(CombinatorialPurged(5.0, 2)) == (
+        "CombinatorialPurged(n_groups=5, n_test_groups=2, purge=0, embargo=0)"
+    )
+
+
+def test_anything_with_a_length_may_stand_for_the_number_of_bars():
+    assert CombinatorialPurged(2, 1).groups([0] * 4) == [(0, 2), (2, 4)]
+    with pytest.raises(RequestError, match="n is 'abcd'"):
+        CombinatorialPurged(2, 1).groups("abcd")
+
+
 def test_every_group_is_tested_once_on_every_path():
     plan = CombinatorialPurged(7, 3)
     tests = plan.test_groups()

@@ -145,6 +145,7 @@ def test_a_senseless_plan_is_refused_at_once(arguments, word):
         (WalkForward("5d", "5d", purge=5), days(30), "the train part before bar 5 has 5"),
         (WalkForward("5d", "5d"), 30, "has no calendar"),
         (WalkForward("5d", "5d"), days(30)[::-1], "must increase"),
+        (WalkForward("5d", "5d"), [*days(30), days(30)[-1]], "bar 30 is not later"),
         (WalkForward("5d", "5d"), np.array([], dtype="datetime64[s]"), "at least one bar"),
         (WalkForward("5d", "5d"), np.arange(30) * 86_400_000_000 + 1_700_000_000_000_000, "not certain"),
         (WalkForward("5d", "5d"), [dt.datetime(2024, 1, 1)], "no zone"),  # noqa: DTZ001 - the point

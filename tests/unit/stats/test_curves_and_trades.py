@@ -14,6 +14,7 @@ from foldward.stats import (
     surface_stability,
     ulcer,
 )
+from foldward.stats._number import explain
 
 
 def test_max_drawdown_is_the_deepest_fall_from_a_peak():
@@ -48,6 +49,11 @@ def test_cagr_compounds_to_the_year():
     assert cagr([100, -5], 252) is None
     assert cagr([100], 252) is None
     assert cagr([1.0, 1e9], 1e6) is None
+
+
+def test_a_value_too_large_for_a_number_says_so():
+    assert explain(cagr, [1.0, 1e9], 1e6) == (None, "the value is too large for a number")
+    assert explain(calmar, [1e-60, 1e-61, 1e60], 1e2) == (None, "the value is too large for a number")
 
 
 def test_calmar_is_growth_over_drawdown():

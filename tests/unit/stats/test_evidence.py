@@ -76,6 +76,23 @@ def test_sums_may_stand_for_the_returns():
     assert evidence({"sums": sums_of(RETURNS)._asdict(), "periods_per_year": 252}) == parts
 
 
+def test_sums_that_no_returns_can_have_give_no_number():
+    sheet = evidence({"sums": [10, 0.0, 1.0, 0.0, 0.001], "trials": {"n": 1}})
+    assert sheet["psr"] is None
+    assert sheet["reasons"]["dsr"] == "the power sums contradict each other"
+
+
+def test_two_valued_returns_have_the_lowest_kurtosis_there_is():
+    assert evidence({"sums": list(sums_of([0.011, 0.013] * 20))})["kurtosis"] == pytest.approx(1.0)
+    assert evidence({"returns": [0.011, 0.013] * 20})["kurtosis"] == pytest.approx(1.0)
+
+
+def test_trials_that_never_traded_leave_the_spread_open():
+    sheet = evidence({"trials": {"n": 2}, "blocks": [[[5, 0.0, 0.0]] * 4] * 2})
+    assert sheet["trials_sharpe_std"] is None
+    assert sheet["reasons"]["trials_sharpe_std"] == "fewer than two trials have a Sharpe ratio"
+
+
 def test_equal_input_gives_an_equal_answer(noise):
     inputs = {"returns": RETURNS, "periods_per_year": 252, "trade_pnls": TRADES, "seed": 5}
     assert canonical_bytes(evidence(inputs)) == canonical_bytes(evidence(json.loads(json.dumps(inputs))))
