@@ -11,12 +11,14 @@ from foldward.backtest.strategy import validate_strategy
 
 if TYPE_CHECKING:
     from foldward.backtest.blocks import Block, combine
+    from foldward.backtest.combinatorial import cpcv
     from foldward.backtest.engine import simulate
     from foldward.backtest.filters import resample
     from foldward.backtest.ledger import trade_list
     from foldward.backtest.metrics import METRICS
     from foldward.backtest.outcome import ENGINE_VERSION, Outcome
     from foldward.backtest.plugins import register
+    from foldward.backtest.walk_forward import walk_forward
     from foldward.backtest.warm import warm_up
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Outcome",
     "Param",
     "combine",
+    "cpcv",
     "parse_level",
     "register",
     "resample",
@@ -36,12 +39,14 @@ __all__ = [
     "simulate",
     "trade_list",
     "validate_strategy",
+    "walk_forward",
     "warm_up",
 ]
 
 _LAZY = {
     "Block": "blocks",
     "combine": "blocks",
+    "cpcv": "combinatorial",
     "simulate": "engine",
     "resample": "filters",
     "trade_list": "ledger",
@@ -49,6 +54,7 @@ _LAZY = {
     "ENGINE_VERSION": "outcome",
     "Outcome": "outcome",
     "register": "plugins",
+    "walk_forward": "walk_forward",
     "warm_up": "warm",
 }
 

@@ -41,8 +41,9 @@ _SAME = 1e-12
     T_STOP,
     T_TARGET,
     T_REASON,
-) = range(14)
-TRADE_COLUMNS = 14
+    T_UNITS,
+) = range(15)
+TRADE_COLUMNS = 15
 
 # Columns of the day table: last bar, P&L carried to its close, highest and lowest P&L at a close of the day,
 # drawdown inside the day (ratio), bars, bars with a position.
@@ -70,7 +71,32 @@ OFF, PRICE, PERCENT, ATR = 0, 1, 2, 3
 
 REASON_SIGNAL, REASON_STOP, REASON_TARGET, REASON_REVERSE, REASON_END, REASON_RUIN = 1, 2, 3, 4, 5, 6
 
-OK, RUINED, BAD_FILL, NOT_FINITE, BAD_ACCOUNT, BAD_PRICE = 0, 1, 2, 3, 4, 5
+OK, RUINED, BAD_FILL, NOT_FINITE, BAD_ACCOUNT, BAD_PRICE, MET = 0, 1, 2, 3, 4, 5, 6
+
+# Columns of the window table: how it went, then the fields of `blocks.Block` in their order.
+(
+    W_STATUS,
+    W_DAYS,
+    W_S1,
+    W_S2,
+    W_S3,
+    W_S4,
+    W_DOWN2,
+    W_GAIN,
+    W_TOP,
+    W_BOTTOM,
+    W_DRAWDOWN,
+    W_PNL,
+    W_PROFIT,
+    W_LOSS,
+    W_FEES,
+    W_NOTIONAL,
+    W_TRADES,
+    W_WINS,
+    W_BARS,
+    W_HELD,
+) = range(20)
+WINDOW_COLUMNS = 20
 
 
 @kernel
@@ -679,18 +705,34 @@ def _book(row, entered, i, side, units, worse, rate, raw_in, raw_out, fee_in, sw
     row[T_STOP] = stop
     row[T_TARGET] = target
     row[T_REASON] = reason
+    row[T_UNITS] = units
     return pnl
 
 
 @kernel
-def simulate(o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_short, track):  # noqa: E741
+def _first_open_after(table, bar):
+    """The first row of a trade table that ends after `bar`."""
+    low = 0
+    high = table.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if table[middle, T_EXIT] > bar:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@kernel
+def simulate(o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_short, track, other, seek):
     """Trade the signals on bars lo ≤ i < hi, flat before and after; everything that happened as two tables.
 
     A decision at the close of bar k fills at the open of k+1, so bar lo opens nothing. atr, swap_long,
     swap_short: length n, or empty where unused (swaps: price units per unit booked on the first bar of a new
-    day). track: empty, or length n to receive the P&L carried to each close. Returns (trades, days, status,
-    bar): tables of TRADE_COLUMNS and DAY_COLUMNS, an outcome (OK, RUINED or a broken invariant) and the bar
-    that it concerns.
+    day). track: empty, or length n to receive the P&L carried to each close. other: the trade table of a run
+    over more bars; with `seek` the run ends with status MET at the first close where both are flat or hold
+    the same position, because from there on they are one. Returns (trades, days, status, bar): tables of
+    TRADE_COLUMNS and DAY_COLUMNS, an outcome (OK, MET, RUINED or a broken invariant) and its bar.
     """
     sl_mode = int(settings[S_SL_MODE])
     tp_mode = int(settings[S_TP_MODE])
@@ -732,6 +774,7 @@ def simulate(o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_sh
     day_floor = 0.0
     day_bars = 0
     day_held = 0
+    ahead = _first_open_after(other, lo) if seek else 0
 
     for i in range(lo, hi):
         price = o[i]
@@ -915,6 +958,17 @@ def simulate(o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_sh
             day_drawdown = (day_peak - cum) / (cash + day_peak)
             day_floor = cum
         day_bars += 1
+        if seek and i < hi - 1 and status == OK:
+            while ahead < other.shape[0] and other[ahead, T_EXIT] <= i:
+                ahead += 1
+            holds = ahead < other.shape[0] and other[ahead, T_ENTRY] <= i
+            if side == 0:
+                meets = not holds
+            else:
+                meets = holds and other[ahead, T_ENTRY] == entered and other[ahead, T_SIDE] == side
+            if meets:
+                status = MET
+                where = i
         if day_end[i] or i == hi - 1 or status != OK:
             if n_days == days.shape[0]:
                 days = _grow(days)
@@ -945,3 +999,201 @@ def simulate(o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_sh
             day_bars = 0
             day_held = 0
     return trades[:count], days[:n_days], status, where
+
+
+@kernel
+def _add_trade(sums, row):
+    pnl = row[T_PNL]
+    if pnl > 0.0:
+        sums[W_PROFIT] += pnl
+        sums[W_WINS] += 1.0
+    else:
+        sums[W_LOSS] -= pnl
+    sums[W_FEES] += row[T_COMMISSION] + row[T_FRICTION]
+    sums[W_NOTIONAL] += (row[T_PRICE_ENTRY] + row[T_PRICE_EXIT]) * row[T_UNITS]
+    sums[W_TRADES] += 1.0
+    # The bar of an exit at the open is not one in the market.
+    inside = row[T_REASON] != REASON_SIGNAL and row[T_REASON] != REASON_REVERSE
+    sums[W_HELD] += row[T_EXIT] - row[T_ENTRY] + (1.0 if inside else 0.0)
+
+
+@kernel
+def _add_day(sums, gain, before, returns, at):
+    r = gain / before
+    returns[at] = r
+    sums[W_DAYS] += 1.0
+    sums[W_S1] += r
+    sums[W_S2] += r * r
+    sums[W_S3] += r * r * r
+    sums[W_S4] += r * r * r * r
+    if r < 0.0:
+        sums[W_DOWN2] += r * r
+
+
+@kernel
+def _deepest(track, first, last, shift, start, cash, worst):
+    """Largest drawdown at closes first..last (P&L track + shift) below a peak of at least `start`, or
+    worst.
+    """
+    peak = start
+    for i in range(first, last + 1):
+        x = track[i] + shift
+        if x > peak:
+            peak = x
+        elif peak - x > worst * (cash + peak):
+            worst = (peak - x) / (cash + peak)
+    return worst
+
+
+@kernel
+def measure_windows(
+    o,
+    h,
+    l,  # noqa: E741
+    c,
+    sig,
+    day_end,
+    starts,
+    stops,
+    settings,
+    atr,
+    swap_long,
+    swap_short,
+    trades,
+    days,
+    track,
+    returns,
+    offsets,
+    table,
+):
+    """Statistics of many windows starts[w] ≤ bar < stops[w], each as if simulated alone, flat at both ends.
+
+    trades, days, track: what one run over all bars left (status OK). A window is traded bar by bar only until
+    it meets that run, usually one trade long; then the long run's days and trades are its own, with their P&L
+    shifted, except that an open position is closed at the window's last close. Each day's drawdown depends
+    on the equity the window has by then: bounds from the long run's ratio tell which days must be looked at
+    bar by bar. returns: daily returns of all windows one after another, window w from offsets[w]. table:
+    shape (windows, WINDOW_COLUMNS), filled; status RUINED asks the caller to simulate that window alone.
+    """
+    units = settings[S_UNITS]
+    cash = settings[S_CASH]
+    worse = settings[S_HALF] + settings[S_SLIPPAGE]
+    rate = settings[S_COMMISSION]
+    swaps = settings[S_SWAPS] != 0.0
+    none = np.empty(0, dtype=np.float64)
+    for w in range(len(starts)):
+        lo = starts[w]
+        hi = stops[w]
+        sums = table[w]
+        sums[:] = 0.0
+        at = offsets[w]
+        head, head_days, status, met = simulate(
+            o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_short, none, trades, True
+        )
+        sums[W_STATUS] = OK if status == MET else status
+        sums[W_BARS] = hi - lo
+        peak = 0.0
+        low = 0.0
+        worst = 0.0
+        began = 0.0
+        cum = 0.0
+        for row in head:
+            _add_trade(sums, row)
+        for d in range(head_days.shape[0]):
+            row = head_days[d]
+            across = (peak - row[D_LOW]) / (cash + peak)
+            worst = max(worst, across, row[D_DRAWDOWN])
+            peak = max(peak, row[D_HIGH])
+            low = min(low, row[D_LOW])
+            cum = row[D_CUM]
+            if status != MET or day_end[int(row[D_LAST])]:
+                _add_day(sums, cum - began, cash + began, returns, at)
+                at += 1
+                began = cum
+        if status == MET:
+            shift = cum - track[met]
+            g = _first_open_after(trades, met)
+            while g < trades.shape[0] and trades[g, T_EXIT] < hi:
+                _add_trade(sums, trades[g])
+                g += 1
+            # What the end of the window takes from an open position: half the spread, slippage, commission.
+            forced = 0.0
+            if g < trades.shape[0] and trades[g, T_ENTRY] < hi:
+                row = trades[g].copy()
+                side = row[T_SIDE]
+                price_out = c[hi - 1] - side * worse
+                fee_in = row[T_PRICE_ENTRY] * units * rate
+                fee_out = price_out * units * rate
+                swap = 0.0
+                if swaps:
+                    for i in range(int(row[T_ENTRY]) + 1, hi):
+                        swap += (swap_long[i] if side > 0 else swap_short[i]) * units
+                row[T_EXIT] = hi - 1
+                row[T_PRICE_EXIT] = price_out
+                row[T_COMMISSION] = fee_in + fee_out
+                row[T_PNL] = side * units * (price_out - row[T_PRICE_ENTRY]) - fee_in - fee_out + swap
+                row[T_REASON] = REASON_END
+                _add_trade(sums, row)
+                forced = worse * units + fee_out
+            i = met + 1
+            low_day = 0
+            high_day = days.shape[0]
+            while low_day < high_day:
+                middle = (low_day + high_day) // 2
+                if days[middle, D_LAST] >= i:
+                    high_day = middle
+                else:
+                    low_day = middle + 1
+            day = low_day
+            first_whole = -1
+            last_whole = -2
+            while i < hi:
+                last = min(int(days[day, D_LAST]), hi - 1)
+                if last < hi - 1 and day_end[i - 1]:
+                    row = days[day]
+                    if first_whole < 0:
+                        first_whole = day
+                    last_whole = day
+                    top = row[D_HIGH] + shift
+                    bottom = row[D_LOW] + shift
+                    # The same fall weighs more on a smaller equity: least at one end of the day's range.
+                    thin = (cash + row[D_HIGH]) / (cash + top)
+                    thick = (cash + row[D_LOW]) / (cash + bottom)
+                    worst = max(worst, (peak - bottom) / (cash + peak), row[D_DRAWDOWN] * min(thin, thick))
+                    peak = max(peak, top)
+                    low = min(low, bottom)
+                    cum = row[D_CUM] + shift
+                else:
+                    stop = last if last < hi - 1 else hi - 2
+                    worst = _deepest(track, i, stop, shift, peak, cash, worst)
+                    for j in range(i, stop + 1):
+                        x = track[j] + shift
+                        peak = max(peak, x)
+                        low = min(low, x)
+                    if last == hi - 1:
+                        cum = track[last] + shift - forced
+                        worst = max(worst, (peak - cum) / (cash + peak))
+                        peak = max(peak, cum)
+                        low = min(low, cum)
+                    else:
+                        cum = track[last] + shift
+                _add_day(sums, cum - began, cash + began, returns, at)
+                at += 1
+                began = cum
+                i = last + 1
+                day += 1
+            for d in range(first_whole, last_whole + 1):
+                row = days[d]
+                thin = (cash + row[D_HIGH]) / (cash + row[D_HIGH] + shift)
+                thick = (cash + row[D_LOW]) / (cash + row[D_LOW] + shift)
+                if row[D_DRAWDOWN] * max(thin, thick) > worst:
+                    begin = int(days[d - 1, D_LAST]) + 1 if d > 0 else 0
+                    start = (days[d - 1, D_CUM] if d > 0 else 0.0) + shift
+                    worst = _deepest(track, begin, int(row[D_LAST]), shift, start, cash, worst)
+        if not cash + low > 0.0:
+            sums[W_STATUS] = RUINED
+        sums[W_GAIN] = cum / cash
+        sums[W_PNL] = cum
+        sums[W_TOP] = peak / cash
+        sums[W_BOTTOM] = low / cash
+        sums[W_DRAWDOWN] = worst

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldward.backtest.ledger import Trades
+from foldward.backtest.metrics import FLAT_SHARE
 from foldward.data.bars import NS, Ints
 
 # One trading day. ret, top, bottom: change of equity to the day's end, to its highest and its lowest close of
@@ -72,10 +73,10 @@ class Block:
         if self.days < 2 or self.gain <= -1.0:
             return None
         mean = self.s1 / self.days
-        variance = (self.s2 - self.s1 * mean) / (self.days - 1)
-        # s2 carries rounding of about 1e-16 of itself: a variance below that is not one.
-        if not variance > 1e-14 * self.s2 / self.days:
+        squares = self.s2 - self.s1 * mean
+        if not squares > FLAT_SHARE * self.s2:
             return None
+        variance = squares / (self.days - 1)
         return mean / math.sqrt(variance) * math.sqrt(calendar)
 
     def sortino(self, calendar: int) -> float | None:

@@ -159,10 +159,13 @@ def prepare(
     )
 
 
-def run(prepared: Prepared, lo: int, hi: int, track: Floats | None = None) -> Outcome:
-    """Trade one window of prepared signals. track: length n, receives the P&L at each close."""
+def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Outcome:
+    """Trade one window of prepared signals.
+
+    Raises DataError `data.too_few_rows` when no signal is possible up to its end, unless `check_rows` is off.
+    """
     bars, strategy = prepared.bars, prepared.strategy
-    if hi <= prepared.warmup + 1:
+    if check_rows and hi <= prepared.warmup + 1:
         raise DataError(
             "data.too_few_rows",
             f"{strategy.name!r} needs {prepared.warmup + 2} bars before it can trade; there are {hi} up to "
@@ -186,7 +189,9 @@ def run(prepared: Prepared, lo: int, hi: int, track: Floats | None = None) -> Ou
         prepared.atr,
         prepared.swap_long,
         prepared.swap_short,
-        np.zeros(0) if track is None else track,
+        np.zeros(0),
+        np.zeros((0, k.TRADE_COLUMNS)),
+        False,
     )
     notes = list(prepared.notes)
     if status == k.NOT_FINITE:
@@ -210,7 +215,6 @@ def run(prepared: Prepared, lo: int, hi: int, track: Floats | None = None) -> Ou
         cum=cum,
         times=blocks["time"].copy(),
         start=window.start,
-        seconds=float(window.end - window.start + 60 * bars.timeframe),
         drawdown=max_drawdown(days, strategy.cash),
         bars=int(blocks["bars"].sum()),
         held=int(blocks["held"].sum()),

@@ -40,10 +40,10 @@ METRICS = (
     "days",
     "final_equity",
 )
-_YEAR_S = 365.25 * 86_400
 _DAY_S = 86_400
 Measures = tuple[dict[str, float | None], dict[str, str]]
 
+FLAT_SHARE = 1e-12
 NO_TRADES = "no trades"
 FLAT = "the daily returns are constant"
 ONE_DAY = "fewer than two days"
@@ -70,8 +70,8 @@ def sharpe(returns: Floats, calendar: int) -> float | None:
     mean = float(returns.sum()) / n
     centred = returns - mean
     variance = float((centred * centred).sum()) / (n - 1)
-    # Rounding of equal returns leaves about 1e-17 of their size; a spread below 1e-12 of the mean is none.
-    if not variance > (1e-12 * mean) ** 2:
+    # A Sharpe of a million a day is a constant with rounding noise (foldward.stats draws the same line).
+    if not variance * (n - 1) > FLAT_SHARE * float((returns * returns).sum()):
         return None
     return mean / math.sqrt(variance) * math.sqrt(calendar)
 
@@ -93,16 +93,14 @@ class Curve:
     """What a window leaves behind, day by day.
 
     cum: P&L carried to each day's last close (length days). times: Unix seconds of those bars. start: Unix
-    seconds of the first bar. seconds: from the first bar's opening to the last bar's close. drawdown: largest
-    ratio over all bar closes. bars, held: bars in the window and bars with a position. ruined: it ended
-    early.
+    seconds of the first bar. drawdown: largest ratio over all bar closes. bars, held: bars in the window and
+    bars with a position. ruined: it ended early.
     """
 
     cash: float
     cum: Floats
     times: Ints
     start: int
-    seconds: float
     drawdown: float
     bars: int
     held: int
@@ -172,10 +170,7 @@ def _curve_measures(
         why["sharpe"] = ONE_DAY if days < 2 else FLAT
     if values["sortino"] is None:
         why["sortino"] = ONE_DAY if days < 2 else "no losing day"
-    if curve.seconds < _DAY_S:
-        why["cagr"] = why["calmar"] = "shorter than a day"
-        return
-    exponent = math.log1p(float(curve.cum[-1]) / curve.cash) * _YEAR_S / curve.seconds
+    exponent = math.log1p(float(curve.cum[-1]) / curve.cash) * calendar / days
     if exponent > 700.0:
         why["cagr"] = why["calmar"] = "too short to annualise"
         return

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, allow-untyped-calls
 """Profile `peer`: the rules of the existing peer's engine, for interoperability only.
 
 Facts observed on that engine, weaknesses included: it fills at the close it decides on, tests stops on closes
@@ -18,10 +19,11 @@ from foldward.backtest._compile import kernel_decorator
 from foldward.backtest._signals import column
 from foldward.backtest.blocks import BLOCK
 from foldward.backtest.filters import Aux, resample
-from foldward.backtest.ledger import REASONS, TRADE, Trades
+from foldward.backtest.ledger import TRADE, Trades
 from foldward.backtest.levels import parse_level
 from foldward.backtest.metrics import METRICS
 from foldward.backtest.outcome import Outcome
+from foldward.backtest.stretch import stretch
 from foldward.contracts.jobs import Filter, Strategy, Swap, Window
 from foldward.data.bars import NS, Bars, Floats, Ints
 
@@ -38,7 +40,7 @@ kernel = kernel_decorator(__file__)
 
 
 @kernel
-def _mean(x, start, stop):  # type: ignore[no-untyped-def]
+def _mean(x, start, stop):
     total = 0.0
     for j in range(start, stop):
         total += x[j]
@@ -46,7 +48,7 @@ def _mean(x, start, stop):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _rsi(c, i, p):  # type: ignore[no-untyped-def]
+def _rsi(c, i, p):
     gain = 0.0
     loss = 0.0
     for j in range(max(1, i - p), i):
@@ -61,7 +63,7 @@ def _rsi(c, i, p):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _band(c, i, p, mult):  # type: ignore[no-untyped-def]
+def _band(c, i, p, mult):
     start = max(0, i - p)
     mean = _mean(c, start, i)
     total = 0.0
@@ -71,7 +73,7 @@ def _band(c, i, p, mult):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _atr(h, l, c, i, p):  # type: ignore[no-untyped-def] # noqa: E741
+def _atr(h, l, c, i, p):  # noqa: E741
     total = 0.0
     start = max(1, i - p)
     for j in range(start, i):
@@ -80,7 +82,7 @@ def _atr(h, l, c, i, p):  # type: ignore[no-untyped-def] # noqa: E741
 
 
 @kernel
-def _channel(h, l, c, i, p, atr_period, mult):  # type: ignore[no-untyped-def] # noqa: E741
+def _channel(h, l, c, i, p, atr_period, mult):  # noqa: E741
     start = max(0, i - 4 * p)
     k = 2.0 / (p + 1.0)
     mean = c[start]
@@ -90,7 +92,7 @@ def _channel(h, l, c, i, p, atr_period, mult):  # type: ignore[no-untyped-def] #
 
 
 @kernel
-def _stoch(c, i, p):  # type: ignore[no-untyped-def]
+def _stoch(c, i, p):
     start = max(0, i - p)
     low = c[start]
     high = c[start]
@@ -101,7 +103,7 @@ def _stoch(c, i, p):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _vwap(h, l, c, v, i, p):  # type: ignore[no-untyped-def] # noqa: E741
+def _vwap(h, l, c, v, i, p):  # noqa: E741
     money = 0.0
     volume = 0.0
     for j in range(max(0, i - p), i):
@@ -111,7 +113,7 @@ def _vwap(h, l, c, v, i, p):  # type: ignore[no-untyped-def] # noqa: E741
 
 
 @kernel
-def _control(c, v, i, p, bins):  # type: ignore[no-untyped-def]
+def _control(c, v, i, p, bins):
     start = max(0, i - p)
     low = c[start]
     high = c[start]
@@ -132,7 +134,7 @@ def _control(c, v, i, p, bins):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _ratio(h, l, c, v, i, p):  # type: ignore[no-untyped-def] # noqa: E741
+def _ratio(h, l, c, v, i, p):  # noqa: E741
     mean = _mean(v, max(0, i - p), i)
     if mean <= 0.0:
         return 0.0
@@ -141,7 +143,7 @@ def _ratio(h, l, c, v, i, p):  # type: ignore[no-untyped-def] # noqa: E741
 
 
 @kernel
-def _wishes(kind, h, l, c, v, first, s, long, mult, atr_period, out):  # type: ignore[no-untyped-def] # noqa: E741
+def _wishes(kind, h, l, c, v, first, s, long, mult, atr_period, out):  # noqa: E741
     """Bits for every bar from `first` on: BUY, SELL, LEAVE_LONG, LEAVE_SHORT."""
     n = len(c)
     if kind == _MACD:
@@ -169,7 +171,7 @@ def _wishes(kind, h, l, c, v, first, s, long, mult, atr_period, out):  # type: i
         sell = False
         leave_long = False
         leave_short = False
-        if kind == _SMA or kind == _EMA:
+        if kind in (_SMA, _EMA):
             a = _mean(c, max(0, i - s), i)
             b = _mean(c, max(0, i - long), i)
             pa = _mean(c, max(0, i - 1 - s), i - 1)
@@ -186,7 +188,7 @@ def _wishes(kind, h, l, c, v, first, s, long, mult, atr_period, out):  # type: i
             sell = pr > 70.0 and r <= 70.0
             leave_long = r > 70.0
             leave_short = r < 30.0
-        elif kind == _BB or kind == _KELTNER:
+        elif kind in (_BB, _KELTNER):
             if kind == _BB:
                 p = max(s, 20)
                 mid, width = _band(c, i, p, mult)
@@ -207,7 +209,7 @@ def _wishes(kind, h, l, c, v, first, s, long, mult, atr_period, out):  # type: i
             sell = pk > 80.0 and k <= 80.0
             leave_long = k > 80.0
             leave_short = k < 20.0
-        elif kind == _VWAP or kind == _VPOC:
+        elif kind in (_VWAP, _VPOC):
             if kind == _VWAP:
                 p = max(s, 2)
                 now = _vwap(h, l, c, v, i, p)
@@ -249,8 +251,8 @@ def _wishes(kind, h, l, c, v, first, s, long, mult, atr_period, out):  # type: i
 
 
 @kernel
-def _trade(h, l, c, wishes, passes, first, sl, tp, by_atr, atr_period, slippage):  # type: ignore[no-untyped-def] # noqa: E741
-    """Rows (entry bar, exit bar, side, entry price, exit price, stop, target, reason) of all closed trades."""
+def _trade(h, l, c, wishes, passes, first, sl, tp, by_atr, atr_period, slippage):  # noqa: E741
+    """Rows of all closed trades: entry bar, exit bar, side, entry and exit price, stop, target, reason."""
     n = len(c)
     rows = np.empty((n, 8), dtype=np.float64)
     count = 0
@@ -323,10 +325,7 @@ def simulate_peer(
     swaps: Iterable[Swap] | None = None,
 ) -> Outcome:
     """The peer's answer for a validated strategy on bars lo ≤ i < hi, resampled to its timeframe."""
-    from foldward.backtest.plugins import prefix
-
-    given = prefix(bars, hi)
-    candles = _slice(given, lo)
+    candles = stretch(bars, lo, hi)
     if strategy.timeframe > 1 and strategy.timeframe != bars.timeframe:
         candles = resample(candles, strategy.timeframe)
     window = Window(int(bars.time[lo]) // NS, int(bars.time[hi - 1]) // NS, hi - lo)
@@ -352,14 +351,6 @@ def simulate_peer(
         profile="peer",
         notes=tuple(notes),
     )
-
-
-def _slice(bars: Bars, lo: int) -> Bars:
-    names = ("time", "open", "high", "low", "close", "volume", "day_end")
-    from dataclasses import replace
-
-    columns: dict = {name: getattr(bars, name)[lo:] for name in names}
-    return replace(bars, **columns)
 
 
 def _ledger(
@@ -449,9 +440,9 @@ def _measure(trades: Trades, seconds: Ints) -> tuple[dict[str, float | None], In
     peak = np.maximum.accumulate(np.concatenate(([CASH], equity)))[1:]
     drawdown = float(((peak - equity) / peak).max()) if count else 0.0
     profit, loss = float(pnl[pnl > 0].sum()), float(-pnl[pnl < 0].sum())
-    days = np.arange(seconds[0] // _DAY_S, seconds[-1] // _DAY_S + 1)
+    days: Ints = np.arange(seconds[0] // _DAY_S, seconds[-1] // _DAY_S + 1, dtype=np.int64)
     closed = np.bincount(trades["exit_time"] // _DAY_S - days[0], weights=pnl, minlength=len(days))
-    after = CASH + np.cumsum(closed)
+    after: Floats = CASH + np.cumsum(closed)
     returns = closed / (after - closed)
     mean = float(returns.mean())
     spread = float(returns.std())
@@ -478,6 +469,3 @@ def _measure(trades: Trades, seconds: Ints) -> tuple[dict[str, float | None], In
         "final_equity": CASH + float(pnl.sum()),
     }
     return metrics, days * _DAY_S, after
-
-
-assert REASONS[1:4] == ("signal", "stop", "target")

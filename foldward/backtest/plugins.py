@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from foldward.backtest import _kernels as k
 from foldward.backtest.kinds import KINDS, Kind, Param, add_kind
+from foldward.backtest.stretch import prefix
 from foldward.contracts.errors import EngineError, RequestError
 from foldward.contracts.jobs import Fault
 from foldward.data.bars import Bars
@@ -184,22 +185,6 @@ def _checked(
     except _NotANumber as error:
         return np.zeros(len(bars), dtype=np.uint8), (Fault("engine.not_finite", f"kind {name!r}: {error}"),)
     return first, ()
-
-
-def prefix(bars: Bars, length: int) -> Bars:
-    """The first `length` bars as if the data had ended there."""
-    day_end = np.array(bars.day_end[:length])
-    day_end[-1] = 1
-    return replace(
-        bars,
-        time=bars.time[:length],
-        open=bars.open[:length],
-        high=bars.high[:length],
-        low=bars.low[:length],
-        close=bars.close[:length],
-        volume=bars.volume[:length],
-        day_end=day_end,
-    )
 
 
 class _NotANumber(Exception):
