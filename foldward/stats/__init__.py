@@ -4,6 +4,7 @@ Pure arithmetic: no clock, no files, no settings, no global random numbers. Unde
 infinity or NaN; `evidence` gives the reasons. Definitions and sources: docs/explanation/statistics.md.
 """
 
+from foldward.stats._evidence import evidence
 from foldward.stats.bootstrap import bootstrap_interval
 from foldward.stats.deflated import (
     deflated_sharpe_ratio,
@@ -13,7 +14,6 @@ from foldward.stats.deflated import (
     sharpe_spread,
 )
 from foldward.stats.drawdown import cagr, calmar, max_drawdown, ulcer
-from foldward.stats.evidence import evidence
 from foldward.stats.moments import Sums, sharpe_from_sums, sums_of
 from foldward.stats.neighbourhood import neighbourhood_stability, surface_stability
 from foldward.stats.overfit import pbo_from_blocks, probability_of_backtest_overfitting

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from foldward.contracts.canonical import canonical_bytes
 from foldward.contracts.errors import RequestError
 from foldward.stats import evidence
-from foldward.stats.evidence import INPUTS
+from foldward.stats._evidence import INPUTS
 
 pytestmark = pytest.mark.slow
 
