@@ -724,7 +724,23 @@ def _first_open_after(table, bar):
 
 
 @kernel
-def simulate(o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_short, track, other, seek):
+def simulate(
+    o,
+    h,
+    l,  # noqa: E741
+    c,
+    sig,
+    day_end,
+    lo,
+    hi,
+    settings,
+    atr,
+    swap_long,
+    swap_short,
+    track,
+    other,
+    seek,
+):
     """Trade the signals on bars lo ≤ i < hi, flat before and after; everything that happened as two tables.
 
     A decision at the close of bar k fills at the open of k+1, so bar lo opens nothing. atr, swap_long,

@@ -33,7 +33,8 @@ from foldward.contracts.jobs import Fault, Strategy, Swap
 from foldward.data.bars import Bars
 from foldward.splits import CombinatorialPurged, Fold
 from foldward.stats import pbo_from_blocks, probabilistic_sharpe_ratio
-from foldward.stats.moments import Moments, Sums, Undefined, moments
+from foldward.stats._number import Undefined
+from foldward.stats.moments import Moments, Sums, moments
 
 _KEYS = ("groups", "test_groups", "purge", "embargo", "grid")
 MIN_SHARPE, MIN_PROFIT_FACTOR, MIN_WIN_RATE, MAX_DRAWDOWN = 0.1, 1.0, 0.30, 0.30
@@ -60,8 +61,9 @@ def cpcv(
 
     Keys: basis, splits, paths, groups [{…}], units (each test set or path, at most 500), pass_rate,
     is_passed, median_sharpe, median_maxdd, sharpe_min/max/std, positive_blocks (share of groups with a gain),
-    psr, pbo (CSCV over the groups, grids only), verdict, faults, reasons. A group with a fault makes the
-    verdict INVALID without numbers. Raises RequestError `request.bad_plan` and as `validate_strategy`.
+    psr (of the whole; with a grid the paths' median), pbo (CSCV over the groups, grids only), verdict,
+    faults, reasons. A group with a fault makes the verdict INVALID without numbers. Raises RequestError
+    `request.bad_plan` and as `validate_strategy`.
     """
     check_keys(plan, _KEYS)
     strategy = validate_strategy(strategy)
@@ -138,15 +140,14 @@ def _chosen(
     joined = [combine_all(blocks[picks[split]][group] for group, split in enumerate(path)) for path in paths]
     units: list[dict[str, Any]] = [{"params": [params[picks[split]] for split in path]} for path in paths]
     report = _judge(joined, units, calendar)
-    report |= _whole(
-        [combine_all(column) for column in zip(*[row[:n] for row in blocks], strict=True)], calendar
-    )
-    # Over all candidates the blocks say nothing of one strategy; a path is one.
-    report["psr"] = _psr(joined[0])
+    each_psr = [_psr(block) for block in joined]
+    for unit, value in zip(units, each_psr, strict=True):
+        unit["psr"] = value
+    known = [value for value in each_psr if value is not None]
+    report["psr"] = statistics.median(known) if len(known) == len(joined) else None
     report["positive_blocks"] = _positive([blocks[picks[s]][g] for path in paths for g, s in enumerate(path)])
-    report["picks"] = [
-        {"groups": list(t), "params": params[p]} for t, p in zip(purged.test_groups(), picks, strict=True)
-    ][:_LISTED]
+    listed = list(zip(purged.test_groups(), picks, strict=True))[:_LISTED]
+    report["picks"] = [{"groups": list(groups), "params": params[pick]} for groups, pick in listed]
     report["pbo"], why = _pbo([row[:n] for row in blocks])
     if why:
         report["reasons"]["pbo"] = why

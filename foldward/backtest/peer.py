@@ -441,8 +441,9 @@ def _measure(trades: Trades, seconds: Ints) -> tuple[dict[str, float | None], In
     drawdown = float(((peak - equity) / peak).max()) if count else 0.0
     profit, loss = float(pnl[pnl > 0].sum()), float(-pnl[pnl < 0].sum())
     days: Ints = np.arange(seconds[0] // _DAY_S, seconds[-1] // _DAY_S + 1, dtype=np.int64)
-    closed = np.bincount(trades["exit_time"] // _DAY_S - days[0], weights=pnl, minlength=len(days))
-    after: Floats = CASH + np.cumsum(closed)
+    at = trades["exit_time"] // _DAY_S - days[0]
+    closed: Floats = np.bincount(at, weights=pnl, minlength=len(days)).astype(np.float64)
+    after: Floats = CASH + np.cumsum(closed, dtype=np.float64)
     returns = closed / (after - closed)
     mean = float(returns.mean())
     spread = float(returns.std())

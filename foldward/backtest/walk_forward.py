@@ -58,9 +58,9 @@ def walk_forward(
 
     Keys: folds [{index, train, test, is_sharpe, oos_sharpe, status, params …}], planned, failed, is_sharpe
     and oos_sharpe (of the daily returns of all train, of all test parts), required_oos, degradation,
-    efficiency, decision (validated | weak | overfit, None where a Sharpe is missing), verdict, faults, reasons,
-    stitched (the test parts' equity one after another). A fold that failed or has no bars makes the verdict
-    INVALID and leaves no number over the others. Raises RequestError `request.bad_plan` and whatever
+    efficiency, decision (validated | weak | overfit, None where a Sharpe is missing), verdict, faults,
+    reasons, stitched (the test parts' equity one after another). A fold that failed or has no bars makes the
+    verdict INVALID and leaves no number over the others. Raises RequestError `request.bad_plan` and whatever
     `validate_strategy` raises.
     """
     check_keys(plan, _KEYS)
