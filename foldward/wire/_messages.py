@@ -123,8 +123,8 @@ def _request(plain: dict[str, Any]) -> Backtest:
 
 # null in one of these means "not given"
 OPTIONAL_STRATEGY = (
-    "params", "symbol", "timeframe", "atr_period", "direction", "stop_anchor", "units", "cash", "profile", "costs",
-    "generation",
+    "params", "symbol", "timeframe", "atr_period", "direction", "stop_anchor", "units", "cash", "profile",
+    "costs", "generation",
 )  # fmt: skip
 _SECONDS = 253_402_300_800  # the year 10000
 

@@ -1,5 +1,7 @@
 """How single values are read from an S-expression and written to one."""
 
+# ruff: noqa: ARG002 - all shapes share one signature
+
 from __future__ import annotations
 
 from typing import Any

@@ -52,7 +52,7 @@ def parse(raw: bytes) -> List:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise WireError("wire.unparseable", raw, error.start, "not UTF-8") from None
+        raise WireError("wire.not_utf8", raw, error.start, f"not UTF-8: {error.reason}") from None
     root: List | None = None
     stack: list[List] = []
     end = len(text.rstrip())

@@ -1,4 +1,4 @@
-"""What the nodes of an S-expression say by their form alone: keys, pairs, alists, numbers, string literals."""
+"""What the nodes of an S-expression say by their form alone: keys, pairs, alists, numbers, literals."""
 
 from __future__ import annotations
 

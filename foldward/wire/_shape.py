@@ -5,6 +5,8 @@ the same plain data that JSON gives, writing takes plain data. Free-form values 
 schema and travel as JSON in a string. Faults are raised as `Misfit` with the path of the field.
 """
 
+# ruff: noqa: ARG002 - all shapes share one signature
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -75,7 +75,7 @@ def read_strategy(plain: Any, path: str = "strategy") -> dict[str, Any]:
 
 
 def write_strategy(plain: dict[str, Any]) -> dict[str, Any]:
-    """Our plain data in the spelling for peers: flat fields, with `params` beside them so that nothing is lost."""
+    """Our plain data in the spelling for peers: flat fields, and `params` so that nothing is lost."""
     out = dict(plain)
     out["indicator_type"] = out.pop("kind")
     out.update(_echo(plain["kind"], plain["params"]))

@@ -101,7 +101,7 @@ def _read_json(raw: bytes) -> Any:
     try:
         return _PLAIN.decode(raw)
     except UnicodeDecodeError as error:
-        raise WireError("wire.unparseable", raw, error.start, f"not UTF-8: {error.reason}") from None
+        raise WireError("wire.not_utf8", raw, error.start, f"not UTF-8: {error.reason}") from None
     except (ValueError, RecursionError) as error:
         # Python peers print NaN and Infinity, and 1e999 is beyond a double: not JSON, but readable enough to
         # name the field.
