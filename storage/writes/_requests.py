@@ -140,6 +140,8 @@ def admit_request(session: Session, fact: AdmitRequest) -> dict[str, Any]:
     standing = session.execute(_OPEN_BY_DIGEST, (fact.digest,)).get
     if standing is None and fact.kind == "oos":
         standing = session.execute(_OPEN_OOS, (fact.name,)).get
+    if standing == fact.request_id:  # told twice: the first time was never answered
+        return {"status": "queued", "request_id": standing, "code": None}
     if standing is not None:
         session.count("merged")
         return {"status": "pending", "request_id": standing, "code": None}

@@ -17,7 +17,6 @@ import msgspec
 from foldward.contracts.facts import AdmitRequest, ApplyResult
 from foldward.contracts.jobs import Result
 from storage._checksum import RESULT_COLUMNS, result_crc
-from storage.writes._definition import work_sent
 from storage.writes._session import Session, refuse
 
 NUMBERS = ("sharpe", "sortino", "profit_factor", "win_rate", "max_drawdown", "expectancy", "pnl", "trades")
@@ -44,7 +43,7 @@ _TRADES = (
 _TOUCH = "UPDATE strategies SET updated_at = ?2, revision = ?3 WHERE name = ?1"
 _STRATEGY = {
     side: (
-        f"SELECT definition, work, defined_at, rank, {side}_requested_us, {side}_request_id, {side}_reasons,"
+        f"SELECT work, defined_at, rank, {side}_requested_us, {side}_request_id, {side}_reasons,"
         f" {', '.join(f'{side}_{number}' for number in NUMBERS)} FROM strategies WHERE name = ?"
     )
     for side in ("is", "oos")
@@ -346,9 +345,9 @@ def _feed_strategy(
     side = _SIDE.get(kind, "is")
     row = session.execute(_STRATEGY[side], (name,)).get
     if row is None:
-        return work_sent(payload, "", ""), True
-    definition, present, defined_at, rank, newest_us = row[:5]
-    work = work_sent(payload, definition, present)
+        return session.spellings.work_of_payload(payload), True
+    present, defined_at, rank, newest_us = row[:4]
+    work = session.spellings.work_of_payload(payload)
     current = work == present if work else defined_at <= requested_us
     if rank == "retired":
         return work, current
@@ -361,7 +360,7 @@ def _feed_strategy(
         session,
         side,
         name,
-        row[6:],
+        row[5:],
         (result.request_id, requested_us, result.verdict, result.result_digest),
         numbers,
         result.reasons,
@@ -423,12 +422,12 @@ def restore_numbers(session: Session, request_id: str, fact: AdmitRequest) -> No
     row = session.execute(_STRATEGY[side], (fact.name,)).get
     if row is None:
         return
-    definition, present, defined_at, rank, newest_us, standing = row[:6]
+    present, defined_at, rank, newest_us, standing = row[:5]
     if rank == "retired" or standing == request_id:
         return
     if newest_us is not None and fact.requested_us < newest_us:
         return
-    work = work_sent(fact.payload, definition, present)
+    work = session.spellings.work_of_payload(fact.payload)
     if work != present if work else defined_at > fact.requested_us:
         return
     stored = session.execute(_STORED, (request_id,)).get
@@ -448,7 +447,7 @@ def restore_numbers(session: Session, request_id: str, fact: AdmitRequest) -> No
         session,
         side,
         fact.name,
-        row[6:],
+        row[5:],
         (request_id, fact.requested_us, verdict, digest),
         numbers,
         known.reasons,

@@ -14,6 +14,7 @@ import msgspec
 
 from foldward.contracts.errors import StorageError
 from storage._histogram import bucket_of
+from storage.writes._definition import Spellings
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,6 +48,7 @@ class Session:
         self._many = connection.cursor().executemany
         self.dead_max_rows = dead_max_rows
         self.dead_max_bytes = dead_max_bytes
+        self.spellings = Spellings()
         self.spilled: list[dict[str, Any]] = []
         self.reload()
 
