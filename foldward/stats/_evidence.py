@@ -36,6 +36,7 @@ from foldward.stats.trades import expectancy, profit_factor
 FORM = {
     "psr": "Bailey & Lopez de Prado 2012, n - 1, Pearson kurtosis",
     "dsr": "Bailey & Lopez de Prado 2014, PSR against the expected maximum of effective_trials",
+    "dsr_all_trials": "the same against the expected maximum of n_trials: never above dsr",
     "effective_trials": "Bailey & Lopez de Prado 2014 A.3: rho + (1 - rho) N",
     "pbo": "Bailey, Borwein, Lopez de Prado & Zhu 2015, CSCV",
     "bootstrap": "Politis & Romano 1994, percentile interval of the annualised Sharpe ratio",
@@ -106,7 +107,8 @@ def evidence(inputs: Mapping[str, Any]) -> dict[str, Any]:
     sheet = _Sheet()
     m = _sharpe(sheet, inputs)
     blocks = TrialBlocks(inputs.get("blocks"))
-    _deflated(sheet, inputs.get("trials"), m, blocks)
+    _trials(sheet, inputs.get("trials"), blocks)
+    _deflated(sheet, m)
     _overfit(sheet, blocks)
     _bootstrap(sheet, inputs, seed)
     _trades(sheet, inputs, seed)
@@ -167,19 +169,17 @@ def _moments(inputs: Mapping[str, Any]) -> Moments:
     return moments(Sums(*sums))
 
 
-def _deflated(
-    sheet: _Sheet, trials: Mapping[str, Any] | None, m: Moments | None, blocks: TrialBlocks
-) -> None:
-    names = ("n_trials", "trial_correlation", "effective_trials", "trials_sharpe_std", "expected_max_sharpe")
+def _trials(sheet: _Sheet, trials: Mapping[str, Any] | None, blocks: TrialBlocks) -> None:
+    """How many trials there were, how many they are worth, and how far their Sharpe ratios lie apart."""
     sheet.values["effective_trials_from"] = None
     if trials is None:
-        for name in (*names, "dsr"):
+        for name in ("n_trials", "trial_correlation", "effective_trials", "trials_sharpe_std"):
             sheet.set(name, None, "the number of trials is not given")
         return
     _known(trials, _TRIALS, "trials")
     count = whole(trials.get("n"), "trials.n", 1)
     sheet.set("n_trials", count)
-    sheet.set("trial_correlation", *blocks.correlation())
+    correlation = sheet.set("trial_correlation", *blocks.correlation())
     given = trials.get("effective_n")
     if given is not None:
         if not 1 <= positive(given, "trials.effective_n") <= count:
@@ -187,9 +187,8 @@ def _deflated(
                 f"trials.effective_n is {given}; it lies from 1 to the {count} trials made", limit=count
             )
         source, effective = "given", float(given)
-    elif sheet.get("trial_correlation") is not None and count > 1:
-        source = "correlation"
-        effective = effective_trials(count, sheet.get("trial_correlation")) or float(count)
+    elif correlation is not None and count > 1:
+        source, effective = "correlation", effective_trials(count, correlation) or float(count)
     else:
         source, effective = "count", float(count)
     sheet.values["effective_trials_from"] = source
@@ -200,17 +199,21 @@ def _deflated(
         sheet.set("trials_sharpe_std", 0.0)
     else:
         sheet.set("trials_sharpe_std", *blocks.sharpe_std())
+
+
+def _deflated(sheet: _Sheet, m: Moments | None) -> None:
     spread = sheet.get("trials_sharpe_std")
-    missing = sheet.reasons.get("trials_sharpe_std")
     if spread is None:
-        sheet.set("expected_max_sharpe", None, missing)
-        sheet.set("dsr", None, missing)
+        for name in ("expected_max_sharpe", "dsr", "dsr_all_trials"):
+            sheet.set(name, None, sheet.reasons["trials_sharpe_std"])
         return
+    effective, count = sheet.get("effective_trials"), sheet.get("n_trials")
     sheet.put("expected_max_sharpe", expected_max_sharpe, effective, spread)
-    if m is None:
-        sheet.set("dsr", None, sheet.reasons["psr"])
-    else:
-        sheet.put("dsr", deflated_sharpe_ratio, m.sharpe(), effective, spread, m.n, m.skew, m.kurtosis)
+    for name, trials in (("dsr", effective), ("dsr_all_trials", count)):
+        if m is None:
+            sheet.set(name, None, sheet.reasons["psr"])
+        else:
+            sheet.put(name, deflated_sharpe_ratio, m.sharpe(), trials, spread, m.n, m.skew, m.kurtosis)
 
 
 def _overfit(sheet: _Sheet, blocks: TrialBlocks) -> None:

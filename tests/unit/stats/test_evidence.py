@@ -140,6 +140,14 @@ def test_copies_of_one_trial_are_worth_one():
     assert sheet["dsr"] == pytest.approx(sheet["psr"])
 
 
+def test_the_dsr_of_all_trials_stands_beside_that_of_the_effective_number():
+    trials = {"n": 100, "effective_n": 46, "sharpe_std": 0.05}
+    sheet = evidence({"returns": RETURNS, "trials": trials})
+    shape = sheet["observations"], sheet["skew"], sheet["kurtosis"]
+    assert sheet["dsr"] == deflated_sharpe_ratio(sheet["sharpe_per_period"], 46, 0.05, *shape)
+    assert sheet["dsr_all_trials"] == deflated_sharpe_ratio(sheet["sharpe_per_period"], 100, 0.05, *shape)
+
+
 def test_a_given_effective_number_comes_first(noise):
     sheet = evidence(
         {
