@@ -158,7 +158,7 @@ def _verdict(
     if faults:
         return "INVALID", tuple(faults)
     failed = [gate.reason for gate in gates if gate.state == "fail"]
-    blocked = _unique(gate.reason for gate in gates if gate.state == "blocked")
+    blocked = _unique(_blocker(gate, numbers) for gate in gates if gate.state == "blocked")
     if failed:
         return "FAIL", (*failed, *doubts)
     if blocked or doubts or stage != "final":
@@ -227,6 +227,14 @@ def _why(name: str, measure: _Measure, numbers: Numbers) -> str:
     key = measure.report or name.removeprefix("oos_")
     why = reasons.get(key) if isinstance(reasons, dict) else None
     return str(why) if why else "the result gives none"
+
+
+def _blocker(gate: Gate, numbers: Numbers) -> str:
+    """Why a gate is blocked; many gates that lack one result are one reason."""
+    kind = MEASURES[gate.name].kind
+    if gate.threshold is not None and numbers.result(kind) is None and gate.value is None:
+        return f"{RESULT_WORDS[kind]} has no result: {numbers.missing.get(kind, 'not validated yet')}"
+    return gate.reason
 
 
 def _margin(test: str, value: float | bool, threshold: float | bool) -> float | None:

@@ -9,6 +9,7 @@ arrival never shows in a digest.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,11 +28,16 @@ class TrialBook:
         self._pages: dict[str, _Page] = {}
 
     def add(self, fingerprint: str, identity: str, sums: Sequence[Block]) -> bool:
-        """Note one trial. identity: digest of the work; sums: [n, Σr, Σr²] per block. False: known already."""
+        """Note one trial: the digest of its work, and [n, Σr, Σr²] per block. False: known already."""
         page = self._pages.get(fingerprint)
         if page is None:
             page = self._pages[fingerprint] = _Page()
         return page.add(identity, sums)
+
+    def has(self, fingerprint: str, identity: str) -> bool:
+        """Whether a trial is known."""
+        page = self._pages.get(fingerprint)
+        return page is not None and identity in page.sharpes
 
     def count(self, fingerprint: str) -> int:
         """How many trials are known on these data."""
@@ -39,7 +45,7 @@ class TrialBook:
         return len(page.sharpes) if page else 0
 
     def plan(self, fingerprint: str) -> dict[str, Any]:
-        """What an evidence job carries: {"trials": {"n", "sharpe_std"}, "blocks": [trial][block][n, s1, s2]}."""
+        """What an evidence job carries: trials {n, sharpe_std}, and blocks [trial][block][n, s1, s2]."""
         page = self._pages.get(fingerprint)
         return page.plan() if page else {"trials": {"n": 1, "sharpe_std": 0.0}}
 
@@ -83,16 +89,23 @@ class _Page:
             elif len(self.sharpes) == 1:
                 trials["sharpe_std"] = 0.0
             self._plan = {"trials": trials}
-            lengths = {tuple(block[0] for block in blocks) for blocks in self.sample.values()}
-            if len(self.sample) > 1 and len(lengths) == 1:
-                self._plan["blocks"] = [self.sample[identity] for identity in sorted(self.sample)]
+            alike = self._alike()
+            if len(alike) > 1:
+                self._plan["blocks"] = [self.sample[identity] for identity in alike]
         return self._plan
+
+    def _alike(self) -> list[str]:
+        """The largest set of sampled trials that are cut at the same bars, in the order of their digests."""
+        groups: dict[tuple[float, ...], list[str]] = {}
+        for identity in sorted(self.sample):
+            groups.setdefault(tuple(block[0] for block in self.sample[identity]), []).append(identity)
+        return max(groups.values(), key=len, default=[])
 
 
 def block_sums(blocks: Mapping[str, Any] | None) -> list[Block]:
     """[n, Σr, Σr²] per block from a result's `blocks`, empty when it carries none that can be used.
 
-    Read are `rows` (one [n, s1, s2, …] each, as the worker writes them) and columns `n` (or `days`), `s1`, `s2`.
+    Read are `rows`, one [n, s1, s2, …] each, and columns `n` (or `days`), `s1`, `s2`.
     """
     if not isinstance(blocks, Mapping):
         return []
@@ -141,5 +154,5 @@ def merge(sums: Sequence[Block], count: int) -> list[list[float]]:
     bounds = [round(part * size / count) for part in range(count + 1)]
     return [
         [math.fsum(block[column] for block in sums[low:high]) for column in range(3)]
-        for low, high in zip(bounds, bounds[1:], strict=False)
+        for low, high in itertools.pairwise(bounds)
     ]

@@ -1,0 +1,428 @@
+"""RankEvaluator's core: which strategies to look at, what to write and what to ask for.
+
+Knows no thread: `Rows` is what it reads (storage.reads.Reader has these methods), effects are what it
+answers. Everything it remembers can be built again from rows: a crash costs a second look, nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from actors import _ladder
+from actors._asked import Asked
+from actors._effects import Effects, Event, Tell, WriteFact
+from actors._evidence import EvidenceDesk
+from actors._gates import Judgement, judge
+from actors._numbers import Numbers, side, split
+from foldward.contracts.canonical import digest
+from foldward.contracts.facts import RecordVerdict, SetMeta
+from foldward.contracts.messages import Settled, Submit, Submitted, Written
+from foldward.settings import RankTable
+
+QUEUE = "oos_queue"
+CURSOR = "rank_revision"
+BATCH = 100  # strategies looked at in one go: some hundredths of a second
+CHUNK = 500  # names in one Submit
+CHECKED = 200  # open requests looked after in a cycle
+_ALL = 2_000_000
+ANSWER_S = 60.0  # an OOSQueue that was replaced never answers: ask again after this
+PLANS: dict[str, dict[str, Any]] = {
+    "wfv": {"mode": "classic"},
+    "cpcv": {"groups": 10, "test_groups": 2},
+}
+FAILURES = ("data_invalid", "send_failure", "db_error")
+_NONDETERMINISTIC = "engine.nondeterministic"  # what storage adds to the reasons by itself
+
+
+class Rows(Protocol):
+    """What is read: storage.reads.Reader."""
+
+    def strategies(self, revision_gt: int = 0, limit: int | None = None) -> list[Any]: ...
+    def strategy(self, name: str) -> Any: ...
+    def latest(self, name: str, kind: str) -> Any: ...
+    def result(self, request_id: str) -> Any: ...
+    def results_of(self, name: str, kind: str | None = None) -> list[Any]: ...
+    def request(self, request_id: str) -> Any: ...
+    def requests(self, limit: int = 50, *, status: str | None = None) -> list[Any]: ...
+    def counters(self) -> dict[str, int]: ...
+    def meta(self, key: str) -> str | None: ...
+
+
+class Cycle(msgspec.Struct):
+    """Figures since the last rank.cycle."""
+
+    considered: int = 0
+    requested: int = 0
+    moved: int = 0
+    seconds: float = 0.0
+    data_invalid: int = 0
+    send_failure: int = 0
+    db_error: int = 0
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    """What a RecordVerdict under way is for."""
+
+    name: str
+    before: str
+    after: str
+    was: str | None
+    judgement: Judgement
+    until: float
+
+
+class RankCore:
+    """See the module.
+
+    complete: every strategy gets every kind of work whatever the gates say (`foldward run`), and evidence
+    waits until every backtest is in, so that the same set of strategies always has the same numbers.
+    """
+
+    def __init__(
+        self,
+        settings: RankTable,
+        *,
+        complete: bool = False,
+        run_id: str = "-",
+        seed: int = 0,
+        address: Any = None,
+    ) -> None:
+        self.settings = settings
+        self.complete = complete
+        self.run_id = run_id
+        self.seed = seed
+        self.address = address
+        self.cycle = Cycle()
+        self.asked = Asked()
+        self.evidence = EvidenceDesk(strict=complete)
+        self.caught_up = False
+        self._revision = 0
+        self._stored_cursor = ""
+        # Other thresholds are other verdicts: they make every strategy be looked at again.
+        self._gates = digest(settings.gates.model_dump())[7:23]
+        self._dirty: dict[str, None] = {}
+        self._writing: dict[str, _Verdict] = {}
+        self._named: dict[str, bool] = {}  # names of _writing; True: to be looked at again afterwards
+        self._submits: dict[str, tuple[float, str, tuple[str, ...]]] = {}
+        self._defined: dict[str, int] = {}  # names with something asked → the definition it was for
+        self._send_failures: int | None = None
+        self._tags = 0
+
+    # --- what is told ------------------------------------------------------------------------------------
+
+    def recover(self, rows: Rows) -> None:
+        """Go on where the last complete look ended, unless the gates have changed since."""
+        stored = rows.meta(CURSOR) or ""
+        revision, _, gates = stored.partition(":")
+        if gates == self._gates and revision.isdigit() and not self.complete:
+            self._revision = int(revision)
+            self._stored_cursor = stored
+        self._send_failures = rows.counters().get("send_failure", 0)
+        for status in ("open", "error", "cancelled"):
+            self.asked.recover(rows.requests(_ALL, status=status))
+
+    def settled(self, message: Settled) -> None:
+        """A request's state changed."""
+        if self.asked.settled(message):
+            self.touch(message.name)
+
+    def submitted(self, message: Submitted, now: float) -> None:
+        """The queue's answer to what was asked for."""
+        if self._submits.pop(message.tag, None) is None:
+            return
+        for item in message.items:
+            self.asked.outcome(item, message.kind, now)
+            family = (item.code or "").partition(".")[0]
+            if item.status == "queued":
+                self.cycle.requested += 1
+            elif item.status == "refused":
+                self.cycle.data_invalid += family == "data"
+                self.cycle.db_error += family == "storage"
+            if item.status in ("cached", "refused"):
+                self.touch(item.name)
+
+    def written(self, message: Written) -> Effects:
+        """A verdict is committed, or could not be."""
+        verdict = self._writing.pop(message.tag, None) if isinstance(message.tag, str) else None
+        if verdict is None:
+            return []
+        again = self._named.pop(verdict.name, False)
+        if not message.ok:
+            self.cycle.db_error += 1
+            again = message.code != "request.unknown_strategy"
+        if again:
+            self.touch(verdict.name)
+        if not message.ok:
+            return []
+        return self._news(verdict) if message.value else []
+
+    def touch(self, name: str) -> None:
+        """Look at a strategy again."""
+        self._dirty[name] = None
+
+    # --- what time does ----------------------------------------------------------------------------------
+
+    def work(self, rows: Rows, now: float, now_us: int) -> Effects:
+        """Look at up to BATCH strategies; `busy` says whether there are more to look at now."""
+        self._expire(now)
+        effects: Effects = []
+        asks: dict[str, list[str]] = {}
+        for row in self._next(rows):
+            effects += self._look(row, rows, now, now_us, asks)
+        if self._may_deflate():
+            if self.evidence.learn(rows):
+                for name in self.evidence.outdated():
+                    self.touch(name)
+            plans = self.evidence.ready(self.asked.closed)
+            if plans:
+                effects += self._ask("evidence", tuple(plans), now, plans)
+        for kind in _ladder.ORDER:
+            effects += self._ask(kind, tuple(asks.get(kind, ())), now, None)
+        return effects
+
+    @property
+    def busy(self) -> bool:
+        """Whether `work` has more to do at once."""
+        return bool(self._dirty) or not self.caught_up or (self._may_deflate() and self.evidence.busy)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is asked for, under way, or to be looked at: what a run waits for."""
+        return not (
+            self.busy or self.asked.open_count or self._submits or self._writing or self.evidence.waiting
+        )
+
+    def end_cycle(self, rows: Rows) -> Effects:
+        """The cycle's event; its counters start anew, and whatever changed since is looked at."""
+        total = rows.counters().get("send_failure", 0)
+        if self._send_failures is not None:
+            self.cycle.send_failure += max(0, total - self._send_failures)
+        self._send_failures = total
+        done, self.cycle = self.cycle, Cycle()
+        effects: Effects = [
+            Event(
+                "rank.cycle",
+                {
+                    "considered": done.considered,
+                    "requested": done.requested,
+                    "moved": done.moved,
+                    "failures": {name: getattr(done, name) for name in FAILURES},
+                    "seconds": round(done.seconds, 6),
+                },
+                run_id=self.run_id,
+            )
+        ]
+        cursor = f"{self._revision}:{self._gates}"
+        if self.idle and not self.asked.holds and cursor != self._stored_cursor:
+            # Everything up to here is judged and asked for: a restart need not look at it again.
+            self._stored_cursor = cursor
+            effects.append(WriteFact(SetMeta(key=CURSOR, value=cursor), reply=False))
+        self.caught_up = False
+        self.evidence.look_again()
+        for name in self.asked.check(lambda request_id: _is_open(rows, request_id), CHECKED):
+            self.touch(name)
+        return effects
+
+    def figures(self) -> dict[str, Any]:
+        """What the evaluator says about itself."""
+        return {
+            "idle": self.idle,
+            "caught_up": self.caught_up,
+            "to_look_at": len(self._dirty),
+            "open": self.asked.open_count,
+            "asking": len(self._submits),
+            "writing": len(self._writing),
+            "waiting_for_trials": len(self.evidence.waiting),
+            "revision": self._revision,
+            "cycle": msgspec.to_builtins(self.cycle),
+        }
+
+    # --- looking at one strategy -------------------------------------------------------------------------
+
+    def _next(self, rows: Rows) -> list[Any]:
+        found: dict[str, Any] = {}
+        while self._dirty and len(found) < BATCH:
+            name = next(iter(self._dirty))
+            del self._dirty[name]
+            row = rows.strategy(name)
+            if row is not None:
+                found[name] = row
+        room = BATCH - len(found)
+        if room > 0 and not self.caught_up:
+            changed = rows.strategies(revision_gt=self._revision, limit=room)
+            self.caught_up = len(changed) < room
+            for row in changed:
+                self._revision = max(self._revision, row.revision)
+                found[row.name] = row
+        return list(found.values())
+
+    def _look(self, row: Any, rows: Rows, now: float, now_us: int, asks: dict[str, list[str]]) -> Effects:
+        self.cycle.considered += 1
+        name = row.name
+        if row.rank == "retired":
+            self.evidence.drop(name)
+            return []
+        if self._defined.setdefault(name, row.defined_at) != row.defined_at:
+            self.asked.forget(name)
+            self._defined[name] = row.defined_at
+        numbers = self._load(row, rows)
+        judgement = judge(numbers, self.settings.gates)
+        wanted = self._wanted(row, numbers, judgement)
+        if self.asked.reasons(name) != numbers.missing:
+            numbers = msgspec.structs.replace(numbers, missing=self.asked.reasons(name))
+            judgement = judge(numbers, self.settings.gates)
+        effects: Effects = []
+        if numbers.backtest is not None or numbers.missing:
+            effects = self._record(row, judgement, now, now_us)
+        for kind in wanted:
+            if kind == "evidence":
+                self.evidence.wait(name, _ladder.newest_data(numbers))
+            else:
+                asks.setdefault(kind, []).append(name)
+        return effects
+
+    def _load(self, row: Any, rows: Rows) -> Numbers:
+        name = row.name
+        found = {kind: rows.latest(name, kind) for kind in _ladder.ORDER}
+        costs = row.definition.get("costs") or {}
+        return Numbers(
+            name=name,
+            generation=row.generation,
+            zero_cost=bool(costs.get("zero")),
+            nondeterministic=row.nondeterministic,
+            backtest=side(found["backtest"]) if found["backtest"] is not None else None,
+            oos=side(found["oos"]) if found["oos"] is not None else None,
+            wfv=split(found["wfv"]) if found["wfv"] is not None else None,
+            cpcv=split(found["cpcv"]) if found["cpcv"] is not None else None,
+            evidence=split(found["evidence"]) if found["evidence"] is not None else None,
+            missing=self.asked.reasons(name),
+        )
+
+    def _wanted(self, row: Any, numbers: Numbers, judgement: Judgement) -> list[str]:
+        if not self.settings.auto_request:
+            return []
+        data = _ladder.newest_data(numbers)
+        known = numbers.evidence.report.get("n_trials") if numbers.evidence else None
+        if numbers.evidence is not None:
+            self.evidence.knows(row.name, data, known)
+        wanted = _ladder.wanted(
+            row.rank,
+            numbers,
+            judgement,
+            complete=self.complete,
+            open_kinds=self.asked.closed(row.name),
+            stale_evidence=self.evidence.stale(data, known),
+        )
+        return [
+            kind
+            for kind in wanted
+            if numbers.result(kind) is not None or not self.asked.ended(row.name, kind, row.defined_at)
+        ]
+
+    def _record(self, row: Any, judgement: Judgement, now: float, now_us: int) -> Effects:
+        name = row.name
+        if name in self._named:
+            self._named[name] = True
+            return []
+        rank = _ladder.next_rank(row.rank, judgement, pending=self.asked.pending(name))
+        gates = judgement.gate_rows()
+        same = (
+            row.verdict == judgement.verdict
+            and row.stage == judgement.stage
+            and row.rank == rank
+            and [reason for reason in row.reasons if reason != _NONDETERMINISTIC] == list(judgement.reasons)
+            and list(row.gates) == list(gates)
+            and dict(row.numbers) == judgement.numbers
+        )
+        if same:
+            return []
+        self._tags += 1
+        tag = f"verdict-{self._tags}"
+        self._named[name] = False
+        self._writing[tag] = _Verdict(name, row.rank, rank, row.verdict, judgement, now + ANSWER_S)
+        fact = RecordVerdict(
+            name=name,
+            stage=judgement.stage,
+            verdict=judgement.verdict,
+            rank=rank,
+            gates=gates,
+            reasons=judgement.reasons,
+            at_us=now_us,
+            numbers=judgement.numbers,
+        )
+        return [WriteFact(fact, tag)]
+
+    def _news(self, verdict: _Verdict) -> Effects:
+        """What is told once a verdict is committed."""
+        judgement = verdict.judgement
+        gates = [
+            {"name": gate.name, "value": gate.value, "threshold": gate.threshold, "passed": gate.passed}
+            for gate in judgement.gates
+        ]
+        effects: Effects = []
+        for before, after in _ladder.steps(verdict.before, verdict.after):
+            self.cycle.moved += 1
+            data = {"strategy": verdict.name, "from": before, "to": after, "gates": gates}
+            effects.append(Event("rank.changed", data, run_id=self.run_id))
+        if judgement.verdict == "BLOCKED" and verdict.was != "BLOCKED":
+            goal = {"backtest": "B", "oos": "A", "final": "A"}[judgement.stage]
+            data = {"strategy": verdict.name, "from": verdict.after, "to": goal, "gates": gates}
+            effects.append(Event("rank.blocked", data, run_id=self.run_id))
+        return effects
+
+    # --- asking ------------------------------------------------------------------------------------------
+
+    def _may_deflate(self) -> bool:
+        """Whether trials may be counted now: in a complete run only when every backtest is in."""
+        if not self.evidence.wanted:
+            return False
+        if not self.complete:
+            return True
+        quiet = self.caught_up and not self._dirty and not self._submits and not self._writing
+        return quiet and not self.asked.opened("backtest")
+
+    def _ask(
+        self, kind: str, names: tuple[str, ...], now: float, plans: dict[str, dict[str, Any]] | None
+    ) -> Effects:
+        effects: Effects = []
+        for start in range(0, len(names), CHUNK):
+            chunk = names[start : start + CHUNK]
+            self._tags += 1
+            tag = f"ask-{self._tags}"
+            self._submits[tag] = (now + ANSWER_S, kind, chunk)
+            for name in chunk:
+                # Until the queue answers; an answer that is lost makes it be asked for again.
+                self.asked.hold(name, kind, now + ANSWER_S)
+            submit = Submit(
+                names=chunk,
+                kind=kind,
+                now=self.complete,  # a run is an operator's wish
+                origin="rank",
+                run_id=self.run_id,
+                seed=self.seed,
+                plan=PLANS.get(kind),
+                plans={name: plans[name] for name in chunk} if plans else None,
+                reply_to=self.address,
+                tag=tag,
+            )
+            effects.append(Tell(QUEUE, submit))
+        return effects
+
+    def _expire(self, now: float) -> None:
+        for tag, (until, _, _) in list(self._submits.items()):
+            if until <= now:
+                del self._submits[tag]
+        for tag, verdict in list(self._writing.items()):
+            if verdict.until <= now:
+                del self._writing[tag]
+                self._named.pop(verdict.name, None)
+                self.touch(verdict.name)
+        for name in self.asked.due(now):
+            self.touch(name)
+
+
+def _is_open(rows: Rows, request_id: str) -> bool:
+    row = rows.request(request_id)
+    return row is not None and row.status in ("pending", "sent", "retry")
