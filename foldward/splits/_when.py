@@ -15,10 +15,10 @@ _UNITS = {"s": _SECOND, "min": 60 * _SECOND, "h": 3600 * _SECOND, "d": DAY, "w":
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|min|h|d|w)", re.IGNORECASE)
 
 # Candles are at least a second apart, so |t| of a whole series tells seconds and milliseconds from
-# nanoseconds; between 1e14 and 1e17 microseconds and nanoseconds of the early 1970s look alike.
+# nanoseconds; below 2e16 microseconds (until the year 2603) and nanoseconds of 1970 look alike.
 _SECONDS_BELOW = 10**11
 _MILLIS_BELOW = 10**14
-_NANOS_FROM = 10**17
+_NANOS_FROM = 2 * 10**16
 
 
 def duration(value: object, name: str) -> int:
@@ -47,7 +47,7 @@ def is_duration(value: object) -> bool:
 def nanoseconds(index: Any) -> NDArray[np.int64]:
     """Bar times as int64 nanoseconds UTC: from datetime64, aware datetimes, or whole Unix numbers.
 
-    Whole numbers are read by size: seconds below 1e11, milliseconds below 1e14, nanoseconds from 1e17 on;
+    Whole numbers are read by size: seconds below 1e11, milliseconds below 1e14, nanoseconds from 2e16 on;
     between them the unit is not certain and the index is refused (pass datetime64). Times must increase.
     """
     array = np.asarray(index)

@@ -109,6 +109,11 @@ def test_times_may_come_in_any_certain_unit(index):
     assert WalkForward("10d", dt.timedelta(days=3)).ranges(index) == [Fold(((0, 10),), ((10, 13),))]
 
 
+def test_nanoseconds_of_the_seventies_are_nanoseconds():
+    index = days(13, "1971-01-01").astype("datetime64[ns]").astype(np.int64)
+    assert WalkForward("10d", "3d").ranges(index) == [Fold(((0, 10),), ((10, 13),))]
+
+
 def test_durations_may_be_numpy_timedeltas():
     spans = np.timedelta64(10, "D"), np.timedelta64(72, "h")
     assert WalkForward(*spans).ranges(days(13)) == [Fold(((0, 10),), ((10, 13),))]
