@@ -33,11 +33,15 @@ class Body:
     delimiter: str
     layout: Layout
     utc: bool
+    convert: bool
 
 
-def read_csv(data: bytes, utc: bool, found: Findings) -> tuple[Table | None, int]:
-    """The table of a CSV file (None when no row can be read) and how many rows the file has."""
-    body, rows = _open(data, utc, found)
+def read_csv(data: bytes, utc: bool, found: Findings, convert: bool = False) -> tuple[Table | None, int]:
+    """The table of a CSV file (None when no row can be read) and how many rows the file has.
+
+    convert: read times in milliseconds and smaller units as what they look like (still a finding).
+    """
+    body, rows = _open(data, utc, convert, found)
     if body is None:
         return None, rows
     table = _fast(body)
@@ -48,7 +52,7 @@ def read_csv(data: bytes, utc: bool, found: Findings) -> tuple[Table | None, int
     return table, len(table)
 
 
-def _open(data: bytes, utc: bool, found: Findings) -> tuple[Body | None, int]:
+def _open(data: bytes, utc: bool, convert: bool, found: Findings) -> tuple[Body | None, int]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         found.add("data.encoding", Place(1, None, "the file begins as UTF-16"))
         return None, 0
@@ -66,7 +70,7 @@ def _open(data: bytes, utc: bool, found: Findings) -> tuple[Body | None, int]:
         return None, 0
     if b"\r" in header:  # line ends of the last century: let the careful reader split them
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return _open(data, utc, found)
+        return _open(data, utc, convert, found)
     try:
         text = header.decode()
     except UnicodeDecodeError as error:
@@ -76,7 +80,7 @@ def _open(data: bytes, utc: bool, found: Findings) -> tuple[Body | None, int]:
     layout = layout_of(text.split(delimiter), found, line)
     if layout is None:
         return None, max(0, data.count(b"\n", stop) - (1 if data.endswith(b"\n") else 0))
-    return Body(data, min(stop + 1, len(data)), line + 1, delimiter, layout, utc), 0
+    return Body(data, min(stop + 1, len(data)), line + 1, delimiter, layout, utc, convert), 0
 
 
 def _fast(body: Body) -> Table | None:

@@ -93,7 +93,7 @@ class _Reader:
             self.found.add("data.cell_count", Place(line, None, "an empty line between rows"))
             return
         when = self._when(cells)
-        ok = not when.code and when.told != ""
+        ok = when.told != "" and (not when.code or self.body.convert)
         shown = iso_ns(when.ns) if ok else None
         if len(cells) != layout.width:
             detail = f"{len(cells)} cells, the header has {layout.width}"

@@ -10,12 +10,15 @@ import polars as pl
 
 from foldward.data._columns import layout_of
 from foldward.data._table import PRICES, Findings, Table
-from foldward.data._times import is_compact_date, parse_time, unit_of
+from foldward.data._times import NS_IN, is_compact_date, parse_time, unit_of
 from foldward.data.findings import Place
 
 
-def read_parquet(data: bytes, utc: bool, found: Findings) -> tuple[Table | None, int]:
-    """The table of a Parquet file (None when no row can be read) and how many rows it has."""
+def read_parquet(data: bytes, utc: bool, found: Findings, convert: bool = False) -> tuple[Table | None, int]:
+    """The table of a Parquet file (None when no row can be read) and how many rows it has.
+
+    convert: read integer times in milliseconds and smaller units as what they look like (still a finding).
+    """
     try:
         frame = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -30,7 +33,7 @@ def read_parquet(data: bytes, utc: bool, found: Findings) -> tuple[Table | None,
     if frame.height == 0:
         found.add("data.no_rows", Place(None, None, "columns and nothing else"))
         return None, 0
-    time, timed = _times(frame[frame.columns[layout.at["timestamp"]]], utc, found)
+    time, timed = _times(frame[frame.columns[layout.at["timestamp"]]], utc, convert, found)
     columns = {
         name: _floats(frame, frame.columns[layout.at[name]], name, found)
         if name in layout.at
@@ -63,7 +66,9 @@ def _rows(found: Findings, code: str, mask: np.ndarray, detail: str) -> None:
     found.extend_places(code, [Place(int(row) + 1, None, detail) for row in rows[:5]], len(rows))
 
 
-def _times(series: pl.Series, utc: bool, found: Findings) -> tuple[np.ndarray, np.ndarray | None]:
+def _times(
+    series: pl.Series, utc: bool, convert: bool, found: Findings
+) -> tuple[np.ndarray, np.ndarray | None]:
     empty = series.is_null().to_numpy()
     _rows(found, "data.missing_value", empty, "the time is empty")
     timed = None if not empty.any() else ~empty
@@ -85,7 +90,7 @@ def _times(series: pl.Series, utc: bool, found: Findings) -> tuple[np.ndarray, n
         micros = moments.dt.timestamp("us").fill_null(0).to_numpy()
         return _in_range(micros, timed, found)
     if dtype.is_integer():
-        return _unix(series.fill_null(0).cast(pl.Int64).to_numpy(), timed, found)
+        return _unix(series.fill_null(0).cast(pl.Int64).to_numpy(), timed, convert, found)
     if dtype == pl.String:
         return _texts(series.to_list(), utc, found)
     found.extend_places(
@@ -105,15 +110,17 @@ def _in_range(
 
 
 def _unix(
-    values: np.ndarray, timed: np.ndarray | None, found: Findings
+    values: np.ndarray, timed: np.ndarray | None, convert: bool, found: Findings
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    units = {unit_of(int(values.max())), unit_of(int(values.min()))} - {"seconds"}
+    unit = unit_of(int(np.abs(values).max()))
     compact = all(is_compact_date(int(value)) for value in values[:1000])
-    if units or compact:
-        say = "reads as a date too" if compact else f"looks like {min(units)}; Unix seconds are expected"
+    if unit != "seconds" or compact:
+        say = "reads as a date too" if compact else f"looks like {unit}; Unix seconds are expected"
         place = Place(1, None, f"{int(values[0])} {say}")
         found.extend_places("data.ambiguous_time", [place], len(values))
-        return np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=bool)
+        if compact or not convert:
+            return np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=bool)
+        return values * NS_IN[unit], timed
     return _in_range(values * 1_000_000, timed, found)
 
 

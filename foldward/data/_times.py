@@ -22,12 +22,17 @@ _DAY_FIRST = re.compile(r"\d{1,2}[-./ ]\d{1,2}[-./ ]\d{2,4}\b.*")
 _COMPACT_DATE = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
+NS_IN = {"milliseconds": 1_000_000, "microseconds": 1000, "nanoseconds": 1}
+
 # Seconds beyond 10^11 are past the year 5138; today's milliseconds are past 10^12.
 SECONDS_LIMIT = 100_000_000_000
 
 
 class When(NamedTuple):
-    """One time: nanoseconds UTC and how it was told (unix | zoned | naive), or a code and why."""
+    """One time: nanoseconds UTC and how it was told (unix | zoned | naive), or a code and why.
+
+    A time in another unit than seconds has a code and, for `repair`, the likely reading too.
+    """
 
     ns: int
     told: str
@@ -66,7 +71,10 @@ def _unix(text: str) -> When:
     value = int(text.partition(".")[0])
     unit = unit_of(value)
     if unit != "seconds":
-        return When(0, "", "data.ambiguous_time", f"{value} looks like {unit}; Unix seconds are expected")
+        ns = value * NS_IN[unit]
+        return When(
+            ns, "unix", "data.ambiguous_time", f"{value} looks like {unit}; Unix seconds are expected"
+        )
     if abs(value) > 9_000_000_000:  # int64 nanoseconds end in the year 2262
         return When(0, "", "data.bad_time", f"{value} is past the year 2255")
     return When(value * NS, "unix")

@@ -125,13 +125,13 @@ class Cache:
         )
 
     def find(self, symbol: str, timeframe: int) -> list[Entry]:
-        """The entries of a series, the one that reaches furthest first."""
+        """The entries of a series, the one that reaches furthest last."""
         found = (
             self._entry_in(folder) for folder in _subfolders(series_folder(self.root, symbol, timeframe))
         )
         return sorted(
             (entry for entry in found if entry is not None),
-            key=lambda entry: (-entry.last, -entry.stored_us, entry.fingerprint),
+            key=lambda entry: (entry.last, entry.stored_us, entry.fingerprint),
         )
 
     def entries(self) -> list[Entry]:
@@ -139,7 +139,7 @@ class Cache:
         found = (self._entry_in(folder) for folder in self._walk())
         return sorted(
             (entry for entry in found if entry is not None),
-            key=lambda entry: (entry.symbol, entry.timeframe, -entry.last, entry.fingerprint),
+            key=lambda entry: (entry.symbol, entry.timeframe, entry.last, entry.fingerprint),
         )
 
     def verify(self, fingerprint: str) -> bool:
@@ -312,7 +312,7 @@ class Cache:
         else:
             fsync_dir(aside)
             fsync_dir(folder.parent)
-            atomic_write(aside / name / "why.txt", why + "\n")
+            atomic_write(aside / name / "why.txt", why + "\n", durable=False)
             self._count("quarantined")
         return DataError(
             "data.corrupt",

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -112,6 +113,13 @@ def check_file(
     return examine(shown(path), data, said, clock.utc_us() if now_us is None else now_us, found).report
 
 
+def repair(path: str | Path, out: str | Path, **said: Any) -> dict[str, Any]:
+    """`foldward.data.repair.repair`, under the name of the contract that it helps to meet."""
+    from foldward.data.repair import repair as repair_file
+
+    return repair_file(path, out, **said)
+
+
 def read_bytes(path: str | Path, found: Findings) -> bytes | None:
     """The bytes of a regular, readable, non-empty file; otherwise None and the finding."""
     try:
@@ -138,7 +146,7 @@ def examine(
 ) -> Checked:
     """Check the bytes of a file and build the bars when they are accepted."""
     found = Findings() if found is None else found
-    table, rows = (None, 0) if data is None else _read(data, said.utc, found)
+    table, rows = (None, 0) if data is None else read_table(data, said.utc, found)
     if table is None or len(table) == 0:
         return Checked(_report(file, said, found, rows))
     order = _order.ordered(table, found)
@@ -165,14 +173,15 @@ def examine(
     return _accept(report, table, timeframe, said)
 
 
-def _read(data: bytes, utc: bool, found: Findings) -> tuple[Table | None, int]:
+def read_table(data: bytes, utc: bool, found: Findings, convert: bool = False) -> tuple[Table | None, int]:
+    """The rows of a file as they are (None when there is no reading them), and how many it has."""
     if data.startswith(b"PAR1"):
-        return read_parquet(data, utc, found)
+        return read_parquet(data, utc, found, convert)
     for magic, kind in ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"\x28\xb5\x2f\xfd", "zstd")):
         if data.startswith(magic):
             found.add("data.unreadable", Place(None, None, f"it is compressed ({kind}); unpack it first"))
             return None, 0
-    return read_csv(data, utc, found)
+    return read_csv(data, utc, found, convert)
 
 
 def _future(

@@ -106,7 +106,7 @@ def test_a_changed_file_is_a_new_entry_and_the_old_one_stays(cache, write, bars)
     first = cache.ensure(write(bars(24)))
     second = cache.ensure(write(bars(25)))
     assert first.fingerprint != second.fingerprint
-    assert [entry.rows for entry in cache.find("TEST", 60)] == [25, 24]
+    assert [entry.rows for entry in cache.find("TEST", 60)] == [24, 25]
     assert len(cache.load(first.fingerprint)) == 24
 
 
