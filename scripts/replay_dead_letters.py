@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Replay held dead letters of a running core: `scripts/replay_dead_letters.py [--home DIR] [--reason R] [ID …]`.
+"""Replay held dead letters of a running core: `replay_dead_letters.py [--home DIR] [--reason R] [ID …]`.
 
 A small user of `foldward.console.Client`; the same road as `foldward dead replay`.
 """

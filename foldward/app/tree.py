@@ -60,6 +60,24 @@ def worker_argv(parts: Parts, worker: str) -> list[str]:
     return argv
 
 
-__all__ = ["Backoff", "Console", "DBWriter", "DeadLetter", "Dispatcher", "Heartbeat", "Notifier", "OOSQueue",
-           "Parts", "RankEvaluator", "Reporter", "Restart", "Strategy", "Telemetry", "WFVScheduler", "build",
-           "process", "supervisor", "worker_argv"]
+__all__ = [
+    "Backoff",
+    "Console",
+    "DBWriter",
+    "DeadLetter",
+    "Dispatcher",
+    "Heartbeat",
+    "Notifier",
+    "OOSQueue",
+    "Parts",
+    "RankEvaluator",
+    "Reporter",
+    "Restart",
+    "Strategy",
+    "Telemetry",
+    "WFVScheduler",
+    "build",
+    "process",
+    "supervisor",
+    "worker_argv",
+]

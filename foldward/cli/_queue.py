@@ -53,8 +53,8 @@ def _show_status(found: dict[str, Any]) -> None:
         print(f"core is not running in {found['home']}" + (" (paused)" if core["paused"] else ""))
     oldest = f", oldest {age(queue['oldest_age_s'])}" if queue["oldest_age_s"] is not None else ""
     print(
-        f"queue  {cell(queue['pending'])} pending, {cell(queue['sent'])} sent, {cell(queue['retry'])} waiting to retry, "
-        f"{cell(queue['error'])} given up{oldest}"
+        f"queue  {cell(queue['pending'])} pending, {cell(queue['sent'])} sent, "
+        f"{cell(queue['retry'])} waiting to retry, {cell(queue['error'])} given up{oldest}"
     )
     counters = ", ".join(f"{cell(value)} {name}" for name, value in found["counters"].items() if value)
     print(f"since the beginning  {counters or 'nothing yet'}")

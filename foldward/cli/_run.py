@@ -48,7 +48,7 @@ def run(
     from foldward.app.session import RunWish, run_session
 
     if demo:
-        from foldward.app.session import demo_inputs
+        from foldward.app.demo import demo_inputs
 
         bundled, chosen = demo_inputs()
         data, strategies = data or bundled, strategies or chosen

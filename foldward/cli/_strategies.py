@@ -164,8 +164,8 @@ def grid(
         params = ", ".join(f"{key} = {value:g}" for key, value in strategy.params.items())
         label = timeframe_label(strategy.timeframe)
         print(
-            f'[[strategy]]\nname = "{strategy.name}"\nkind = "{strategy.kind}"\nsymbol = "{strategy.symbol}"\n'
-            f'timeframe = "{label}"\nparams = {{ {params} }}\n'
+            f'[[strategy]]\nname = "{strategy.name}"\nkind = "{strategy.kind}"\n'
+            f'symbol = "{strategy.symbol}"\ntimeframe = "{label}"\nparams = {{ {params} }}\n'
         )
 
 

@@ -66,7 +66,8 @@ def _show_tree(root: dict[str, Any]) -> None:
         place = f"pid {node['pid']}" if node.get("pid") else ""
         budget = node.get("budget")
         if node["kind"] == "supervisor" and budget:
-            place = f"{node.get('strategy') or ''} {budget['used']}/{budget['max']} in {budget['period_s']:g} s".strip()
+            spent = f"{budget['used']}/{budget['max']} in {budget['period_s']:g} s"
+            place = f"{node.get('strategy') or ''} {spent}".strip()
         facts = [place, f"up {age(node['uptime_s'])}" if node.get("uptime_s") is not None else ""]
         if node["restarts"]:
             facts.append(f"{node['restarts']} restarts")

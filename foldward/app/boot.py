@@ -1,0 +1,214 @@
+"""Start and stop of one core: lock, checks, database, cache, tree; and the process around it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from foldward.app import doctor, logging
+from foldward.app.candles import Candles
+from foldward.app.tree import Parts, build
+from foldward.app.wiring import Wiring
+from foldward.backtest import ENGINE_VERSION
+from foldward.contracts import clock, ids
+from foldward.contracts.errors import SupervisionError
+from foldward.contracts.messages import Emit
+from foldward.data.cache import Cache
+from foldward.settings import CoreLock, Home, Snapshot
+from storage import open_writer
+from supervision import Child, Root, boot, run
+
+WARM = "from foldward.backtest import warm_up; warm_up()"
+WARM_LIMIT_S = 300.0
+
+
+class Core:
+    """One core of one home. Use `with core.opened():`, then `start()`, `stop()`."""
+
+    def __init__(
+        self,
+        home: Home,
+        snapshot: Snapshot,
+        *,
+        seed: int = 0,
+        complete: bool = False,
+        roots: Sequence[Path] = (),
+        stderr_level: str = "INFO",
+    ) -> None:
+        self.home = home
+        self.snapshot = snapshot
+        self.seed = seed
+        self.engine = ENGINE_VERSION
+        self.run_id = ids.new_id()
+        self.root: Root | None = None
+        self.endpoint = ""
+        self._complete = complete
+        self._roots = [*roots, *(Path(root) for root in snapshot.settings.core.data_roots)]
+        self._stderr_level = stderr_level
+        self._lock: CoreLock | None = None
+        self._wiring = Wiring(self.run_id)
+        self._warming: subprocess.Popen[bytes] | None = None
+        self.candles: Candles = None  # type: ignore[assignment] # made in opened()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Own the home: lock, database migrated, cache swept. Raises before anything is changed."""
+        doctor.require_own_rooms()
+        self.home.make()
+        self._lock = self.home.lock()
+        try:
+            logging.configure("core", self.home.logs / "core.log", stderr_level=self._stderr_level)
+            self.endpoint = self._endpoint()
+            self._describe()
+            # Migrate before the tree starts: a database that cannot be opened is a usage error, not a crash.
+            open_writer(self.home.database, self.snapshot.settings.storage).close()
+            cache = Cache(self.home.cache)
+            cache.sweep()
+            self.candles = Candles(cache, self._roots, self.snapshot.settings.data.allow)
+            self._warming = subprocess.Popen(
+                [sys.executable, "-c", WARM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+            yield
+        finally:
+            if self._warming is not None and self._warming.poll() is None:
+                self._warming.kill()
+                self._warming.wait()
+            self._lock.release()
+
+    def tree(self) -> Child:
+        """The spec of the whole tree."""
+        self._wiring.run_id = self.run_id
+        self._describe()
+        return build(
+            Parts(
+                home=self.home,
+                snapshot=self.snapshot,
+                run_id=self.run_id,
+                seed=self.seed,
+                candles=self.candles,
+                engine=self.engine,
+                endpoint=self.endpoint,
+                data_roots=[root.absolute() for root in self._roots],
+                complete=self._complete,
+                wiring=self._wiring,
+            )
+        )
+
+    def start(self) -> None:
+        """Bring the tree up in this process (for `foldward run`); returns when every child is ready."""
+        self.warm()
+        self.root = boot(self.tree(), **self.callbacks())
+        self.started(self.root)
+
+    def started(self, root: Root) -> None:
+        """The tree is up: let its callbacks find it, and say so."""
+        self._wiring.root = root
+        self.emit(
+            "run.started", {"run_id": self.run_id, "seed": self.seed, "strategies": None, "digest": None}
+        )
+        logger.info(
+            "core {} is up: run {}, home {}", metadata.version("foldward"), self.run_id, self.home.root
+        )
+
+    def callbacks(self) -> dict[str, Any]:
+        """What supervision calls."""
+        wiring = self._wiring
+        return {"on_event": wiring.on_event, "on_dead": wiring.on_dead, "on_crash": wiring.on_crash}
+
+    def warm(self) -> None:
+        """Wait until the kernels are compiled: once a machine, so that workers find them in the cache."""
+        if self._warming is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._warming.wait(WARM_LIMIT_S)
+
+    def stop(self) -> None:
+        """Stop the tree in reverse order within the limit of the settings."""
+        if self.root is not None:
+            self.root.stop(self.snapshot.settings.core.stop_s)
+            self.root = None
+            self._wiring.root = None
+
+    def check(self) -> None:
+        """Raise supervision.start_failed when the tree has given up."""
+        if self.root is not None and self.root.wait(0):
+            raise SupervisionError(
+                "supervision.start_failed",
+                "the supervision tree gave up",
+                hint=f"the crash reports are in {self.home.logs / 'core.log'}",
+            )
+
+    def idle(self) -> bool:
+        """Whether RankEvaluator neither asks for nor waits for anything."""
+        if self.root is None:
+            return False
+        from foldward.contracts.messages import IsIdle
+
+        try:
+            return bool(self.root.handle("rank_evaluator").ask(IsIdle(), timeout=2.0))
+        except Exception:  # a restarting actor is not idle, whatever it raised
+            return False
+
+    def tell(self, name: str, message: Any) -> None:
+        """Tell an actor; the tree must be up."""
+        self._wiring.tell(name, message)
+
+    def emit(self, event_type: str, data: dict[str, Any]) -> None:
+        """One event of core itself."""
+        self.tell(
+            "telemetry",
+            Emit(event_type=event_type, data=data, at_us=clock.utc_us(), service="core", run_id=self.run_id),
+        )
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Workers with pid and how busy they are."""
+        from foldward.console.verbs import worker_rows
+
+        if self.root is None:
+            return []
+        return worker_rows(self.root.snapshot(), self._wiring.board.get("dispatcher", {}).get("peers", []))
+
+    def dashboard(self, wanted: bool) -> str | None:
+        """Serve the dashboard from a thread of this process; its address, or why there is none."""
+        if not wanted:
+            return None
+        from foldward.app.status import status
+        from foldward.web.serve import serve_in_thread
+
+        return serve_in_thread(self.home, self.snapshot.settings.web, lambda: status(self.home, timeout=2))
+
+    def _endpoint(self) -> str:
+        given = self.snapshot.settings.link.native_endpoint
+        return given or f"ipc://{self.home.socket('workers')}"
+
+    def _describe(self) -> None:
+        if self._lock is not None:
+            self._lock.describe(
+                pid=os.getpid(),
+                run_id=self.run_id,
+                inspect=str(self.home.socket("inspect")),
+                workers=self.endpoint,
+                started_at=clock.iso_ms(clock.utc_us()),
+                version=metadata.version("foldward"),
+            )
+
+
+def run_core(home: Home, snapshot: Snapshot) -> int:
+    """`foldward core`: run the tree in the foreground; exit codes of `supervision.run`."""
+    core = Core(home, snapshot)
+    with core.opened():
+        threading.current_thread().name = "core"
+        return run(
+            core.tree(),
+            deadline=snapshot.settings.core.stop_s,
+            on_ready=core.started,
+            **core.callbacks(),
+        )

@@ -1,0 +1,104 @@
+"""What joins the tree to the world around it: supervision's callbacks become the product's messages.
+
+The tree is built before its root exists, so everything here looks the root up when it is needed. None of the
+callbacks may hurt the tree: what cannot be told is counted and logged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from loguru import logger
+
+from foldward.contracts import clock
+from foldward.contracts.messages import Emit, Hold, Notify, Tick, WorkerExited
+from supervision import Root
+
+# These are told again by whoever needs them, or are only news: losing one loses nothing.
+_REPEATED = (Emit, Notify, Tick)
+_ALARMS = {
+    "supervisor.child_hung": "A part of the tree hung and was replaced",
+    "supervisor.budget_spent": "A supervisor gave up",
+}
+_SEVERITY = {
+    "supervisor.child_terminated": "warning",
+    "supervisor.child_restarted": "warning",
+    "supervisor.child_hung": "error",
+    "supervisor.budget_spent": "critical",
+}
+
+
+class Wiring:
+    """One core's connections. `root` is set as soon as the tree is up."""
+
+    def __init__(self, run_id: str) -> None:
+        self.root: Root | None = None
+        self.run_id = run_id
+        self.undelivered = 0
+        self.board: dict[str, Any] = {}
+
+    def tell(self, name: str, message: Any) -> bool:
+        """Tell an actor by name; False while there is no tree."""
+        return self.root is not None and self.root.handle(name).tell(message)
+
+    def on_event(self, event_type: str, data: dict[str, Any]) -> None:
+        """supervisor.* events go to Telemetry, the grave ones also to the operator."""
+        self.tell(
+            "telemetry",
+            Emit(
+                event_type=event_type,
+                data=data,
+                at_us=clock.utc_us(),
+                service="supervision",
+                severity=_SEVERITY.get(event_type, "info"),
+                run_id=self.run_id,
+            ),
+        )
+        if event_type in _ALARMS:
+            child = str(data.get("child") or data.get("supervisor"))
+            self.tell(
+                "notifier",
+                Notify(
+                    key=f"{event_type}:{child}",
+                    title=f"{_ALARMS[event_type]}: {child}",
+                    body=str(data.get("reason", "")),
+                    severity="error",
+                ),
+            )
+
+    def on_dead(self, child: str, message: Any, reason: str) -> None:
+        """A message that nobody will handle: kept as a dead letter when it was poison, else counted."""
+        self.undelivered += 1
+        if isinstance(message, _REPEATED) or child == "dead_letter":
+            return
+        logger.warning("{} did not get a {}: {}", child, type(message).__name__, reason)
+        if reason == "poison":
+            self.tell(
+                "dead_letter",
+                Hold(
+                    reason="poison",
+                    code="internal.bug",
+                    error=f"a {type(message).__name__} crashed {child} twice",
+                    payload=_bytes(message),
+                    direction="message",
+                    peer=child,
+                    request_id=getattr(message, "request_id", None),
+                    trace_id=getattr(message, "trace_id", "-") or "-",
+                ),
+            )
+
+    def on_crash(self, report: Any) -> None:
+        """The crash report with its stack goes to the human log."""
+        logger.error("crash report: {}", report)
+
+    def worker_exited(self, worker: str, pid: int, code: int) -> None:
+        """A worker process ended: the dispatcher hears it at once."""
+        self.tell("dispatcher", WorkerExited(worker=worker, pid=pid, exit_code=code))
+
+
+def _bytes(message: Any) -> bytes:
+    try:
+        return msgspec.json.encode({"type": type(message).__name__, "message": message}, enc_hook=repr)
+    except (TypeError, ValueError, RecursionError):
+        return repr(message).encode()

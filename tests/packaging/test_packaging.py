@@ -1,0 +1,43 @@
+"""What is shipped: generated pages in step, package data there, every import contract kept."""
+
+import subprocess
+import sys
+from importlib import metadata, resources
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_generated_pages_are_in_step_with_the_code() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/gen_docs.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_product_cannot_be_uploaded_by_accident() -> None:
+    assert "Private :: Do Not Upload" in metadata.metadata("foldward").get_all("Classifier", [])
+
+
+def test_pages_templates_and_prices_are_package_data() -> None:
+    for package, name in (
+        ("foldward.web", "static/foldward.css"),
+        ("foldward.web", "templates/overview.html"),
+        ("foldward.app", "templates/report.html.j2"),
+        ("foldward.app", "demo/strategies.toml"),
+        ("foldward.data", "bundled/EURUSD_H1.csv"),
+    ):
+        assert resources.files(package).joinpath(name).is_file(), name
+
+
+def test_the_top_package_imports_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import foldward; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['foldward']"
+
+
+def test_the_procfile_names_the_two_processes() -> None:
+    assert (ROOT / "Procfile").read_text() == "core: exec foldward core\nweb: exec foldward web\n"
