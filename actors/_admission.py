@@ -50,10 +50,9 @@ def check_submit(order: Submit) -> Refusal | None:
         return Refusal("request.bad_param", f"kind {order.kind!r} is no kind of request: {_near(order.kind)}")
     if not 0 <= order.seed <= MAX_SEED:
         return Refusal("request.bad_seed", f"seed {order.seed} is outside 0 … 2^64-1")
-    if order.window is not None and None not in order.window and order.window[0] > order.window[1]:  # type: ignore[operator]
-        return Refusal(
-            "request.bad_window", f"the window ends at {order.window[1]}, before it starts at {order.window[0]}"
-        )
+    start, end = order.window or (None, None)
+    if start is not None and end is not None and start > end:
+        return Refusal("request.bad_window", f"the window ends at {end}, before it starts at {start}")
     return None
 
 

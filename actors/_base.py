@@ -9,13 +9,24 @@ from actors import _effects as do
 from foldward.contracts import clock
 from foldward.contracts.facts import Fact
 from foldward.contracts.messages import Emit, Notify, Write
-from supervision import Actor
+from supervision import Actor, Handle
 
 
 class ProductActor(Actor):
     """An actor of the product: knows its telemetry and its writer by name, and nothing else by import."""
 
     service = "unknown"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handles: dict[str, Handle] = {}
+
+    def handle(self, name: str) -> Handle:
+        """The child of that name, looked up once: a Handle survives restarts."""
+        found = self._handles.get(name)
+        if found is None:
+            found = self._handles[name] = super().handle(name)
+        return found
 
     def emit(
         self,

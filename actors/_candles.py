@@ -44,5 +44,5 @@ class CandlesGate(Protocol):
         ...
 
     def window(self, fingerprint: str, start: int | None, end: int | None, /) -> Window | None:
-        """The bars with start ≤ time ≤ end (Unix seconds): first, last and count; None when there are none."""
+        """The bars with start ≤ time ≤ end (Unix seconds): first, last, count; None for no bars."""
         ...

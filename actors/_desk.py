@@ -66,7 +66,6 @@ class Desk:
         self.run_times = RunTimes(queue.attempt_s, queue.attempt_min_s, queue.attempt_max_s)
         self.flush = Interval(queue.flush_interval_s)
         self.sent = 0
-        self.worker_seen = False
         self._rate = RateLimit(queue.rate_per_s)
         self._budget = RetryBudget(retry.budget_ratio, retry.budget_min_per_s)
         self._serial = 0
@@ -97,6 +96,10 @@ class Desk:
                 )
             )
 
+    def known_ids(self) -> set[str]:
+        """All of those."""
+        return self.buffer.ids().union(self.leases, self._resting)
+
     def knows(self, request_id: str) -> bool:
         """Whether a row need not be read: it is waiting here, in flight, or about to be settled."""
         return request_id in self.leases or request_id in self._resting or request_id in self.buffer
@@ -108,7 +111,9 @@ class Desk:
         if zlib.crc32(work.payload) != payload_crc:
             self._resting[work.request_id] = work
             return [
-                self._failed(work.request_id, "send", "storage.corrupt", "the stored payload is damaged", now_us)
+                self._failed(
+                    work.request_id, "send", "storage.corrupt", "the stored payload is damaged", now_us
+                )
             ]
         self.buffer.add(work)
         return []
@@ -372,7 +377,6 @@ class Desk:
             version=message.version,
             joined_us=now_us,
         )
-        self.worker_seen = True
         return effects
 
     def left(self, peer_id: str, reason: str, now: float, now_us: int) -> Effects:
@@ -436,6 +440,12 @@ class Desk:
         )
         return [Tell(QUEUE, message)]
 
+    def beat(self, peer_id: str, at_us: int) -> None:
+        """A sign of life."""
+        peer = self.peers.get(peer_id)
+        if peer is not None:
+            peer.beat_at_us = at_us
+
     # --- time ------------------------------------------------------------------------------------------
 
     def expire(self, now: float, now_us: int) -> Effects:
@@ -473,6 +483,12 @@ class Desk:
                 entry for entry in deadlines if self.leases.get(entry[2].work.request_id) is entry[2]
             )
         return self._with_news(effects)
+
+    def overdue(self, request_id: str, attempt: int, now_us: int) -> Effect:
+        """A row that is sent, and no lease of it is known here."""
+        return self._failed(
+            request_id, "deadline", "request.timeout", "its lease was lost and ran out", now_us, attempt
+        )
 
     def defer(self, now_us: int, limit: int) -> Effects:
         """What is due and cannot leave, because nobody is there to take it: said once for each."""

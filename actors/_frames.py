@@ -37,7 +37,7 @@ def readable_id(raw: bytes) -> str | None:
 
 
 def joined(frames: tuple[bytes, ...]) -> bytes:
-    """The frames of a multipart message as one run of bytes; a message is one line, so a newline parts them."""
+    """The frames of a multipart message as one run of bytes, parted by newlines: a message is one line."""
     return b"\n".join(frames)
 
 
@@ -62,4 +62,4 @@ def spelled(payload: bytes, attempt: int, encoding: str, legacy: bool) -> bytes:
     if name != strategy.name:
         strategy = msgspec.structs.replace(strategy, name=name)
     job = msgspec.structs.replace(job, attempt=attempt, strategy=strategy)
-    return dumps(job, format="sexp" if encoding == "sexp" else "json")
+    return dumps(job, "sexp" if encoding == "sexp" else "json", peer=legacy)

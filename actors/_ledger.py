@@ -1,4 +1,4 @@
-"""What the OOSQueue decides once a request exists: answers, failures, returns, their settlement (spec 1.3, 1.4).
+"""What the OOSQueue decides once a request exists: answers, failures, returns (spec 1.3, 1.4).
 
 `Ledger` is the state machine's only author: every arrow is asked of the DBWriter as one guarded fact, and
 what follows (events, `Settled`) is decided when `Written` says that it is committed. All methods take the
@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from typing import Any
-
 
 from actors import _results
 from actors._effects import Alarm, Answer, Effects, Later, Tell, WriteFact
@@ -38,7 +37,7 @@ APPLY_TRIES = 3
 AUDIENCE = ("dispatcher", "rank_evaluator", "wfv_scheduler", "reporter")
 REWRITE_S = 1.0
 
-InSample = Callable[[str], tuple[float | None, Window | None]]
+InSample = Callable[[str, bool], tuple[float | None, Window | None]]
 
 
 class Reapply(Message, frozen=True, kw_only=True):
@@ -56,7 +55,8 @@ class Rewrite(Message, frozen=True, kw_only=True):
 
 
 class Ledger:
-    """See the module. `read` gives a request's row; `in_sample` a strategy's in-sample Sharpe and its window."""
+    """See the module. `read` gives a request's row; `in_sample` a strategy's in-sample Sharpe
+    and its window, from memory or, when True comes with the name, read anew."""
 
     def __init__(
         self,
@@ -105,7 +105,10 @@ class Ledger:
         result = message.result
         if record.kind != "oos" or not result.sharpe:
             return None
-        is_sharpe, is_window = self._in_sample(record.name)
+        if not _results.mirrors(result, record.kind, self._in_sample(record.name, False)[0]):
+            return None
+        # Memory may be of an earlier definition of the strategy: such a verdict needs the rows.
+        is_sharpe, is_window = self._in_sample(record.name, True)
         if not _results.mirrors(result, record.kind, is_sharpe):
             return None
         if is_window is not None and is_window == (result.window or record.expected.window):
@@ -123,7 +126,7 @@ class Ledger:
         if message.dead_id is not None:
             return [_replayed(message, False, "failed", code, f"the answer is an error: {error}")]
         if record is None:
-            return [*self._stale(message, now_us), WriteFact(CountUp(counts={"stale": 1}), reply=False)]
+            return [*self._stale(message), WriteFact(CountUp(counts={"stale": 1}), reply=False)]
         if not _results.same_name(result.strategy_name, record.name):
             refused = Refused(
                 "mismatch",
@@ -145,7 +148,9 @@ class Ledger:
         if refused.code == "wire.mirror":
             sharpe = message.result.sharpe
             effects.append(
-                self._event(record, "oos.mirror_rejected", "sent", message, is_sharpe=sharpe, severity="error")
+                self._event(
+                    record, "oos.mirror_rejected", "sent", message, is_sharpe=sharpe, severity="error"
+                )
             )
             note = NoteEvent(
                 request_id=record.request_id,
@@ -161,7 +166,7 @@ class Ledger:
             )
         return effects
 
-    def _stale(self, message: ResultArrived, now_us: int) -> Effects:
+    def _stale(self, message: ResultArrived) -> Effects:
         result = message.result
         event = oos_event(
             "oos.stale",
@@ -186,7 +191,7 @@ class Ledger:
             Tell("dead_letter", _hold(message, "unknown_request_id", "request.unknown_id", text, None)),
         ]
 
-    def applied(self, written: Written, now: float, now_us: int) -> Effects:
+    def applied(self, written: Written) -> Effects:
         """The store's word about an answer."""
         _, message, tries = written.tag
         request_id = message.result.request_id
@@ -198,7 +203,7 @@ class Ledger:
         fact: ApplyResult = written.fact  # type: ignore[assignment]
         if outcome == "stale":
             self.records.drop(request_id)
-            return self._stale(message, now_us)
+            return self._stale(message)
         if outcome == "applied":
             self.records.drop(request_id)
         effects: Effects = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from foldward.contracts.messages import Submitted, SubmitOutcome
+from foldward.contracts.messages import SubmitOutcome, Submitted
 
 PATIENCE_S = 30.0
 

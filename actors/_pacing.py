@@ -73,10 +73,9 @@ class RetryBudget:
 
     def allows(self, now: float) -> bool:
         """Whether one more resend is within the budget."""
-        return (
-            self._resends.this_second(now) < self.min_per_s
-            or self._resends.total(now) < self.ratio * self._firsts.total(now)
-        )
+        return self._resends.this_second(now) < self.min_per_s or self._resends.total(
+            now
+        ) < self.ratio * self._firsts.total(now)
 
     def first(self, now: float) -> None:
         """A first send is made."""

@@ -44,7 +44,14 @@ class Lease:
     )
 
     def __init__(
-        self, serial: int, work: Work, peer: Peer, permit: Permit, deadline: float, limit_s: float, sent_name: str
+        self,
+        serial: int,
+        work: Work,
+        peer: Peer,
+        permit: Permit,
+        deadline: float,
+        limit_s: float,
+        sent_name: str,
     ) -> None:
         self.serial = serial
         self.work = work
@@ -144,7 +151,9 @@ class Peer:
     def free_overdue(self, now: float) -> None:
         """Slots of attempts that ended without an answer come back after a while, so that a peer that lost
         everything is tried again."""
-        for lease in [held for held in self.holding.values() if held.free_at is not None and held.free_at <= now]:
+        for lease in [
+            held for held in self.holding.values() if held.free_at is not None and held.free_at <= now
+        ]:
             self.release(lease)
 
 

@@ -82,13 +82,14 @@ class Record:
         return self.busy is not None and now - self.busy_at < BUSY_S
 
 
-def _window(start: int | None, end: int | None, bars: int | None) -> Window | None:
+def window_of(start: int | None, end: int | None, bars: int | None) -> Window | None:
+    """A window from three columns; None when it is not known."""
     return None if start is None or end is None or bars is None else Window(start, end, bars)
 
 
 def of_fact(fact: AdmitRequest, now: float) -> Record:
     """A request that was just admitted."""
-    window = _window(fact.window_start, fact.window_end, fact.window_bars)
+    window = window_of(fact.window_start, fact.window_end, fact.window_bars)
     return Record(
         fact.request_id,
         fact.name,
@@ -108,7 +109,7 @@ def of_fact(fact: AdmitRequest, now: float) -> Record:
 
 def of_row(row: RequestRow, tried_s: float, now: float) -> Record:
     """A request that was read."""
-    window = _window(row.window_start, row.window_end, row.window_bars)
+    window = window_of(row.window_start, row.window_end, row.window_bars)
     return Record(
         row.request_id,
         row.name,

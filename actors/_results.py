@@ -114,12 +114,12 @@ def unverified(result: Result, expected: Expected) -> bool:
 
 
 def mirrors(result: Result, kind: str, is_sharpe: float | None) -> bool:
-    """An out-of-sample Sharpe that equals a non-zero in-sample one to the last bit was copied, not measured."""
+    """An out-of-sample Sharpe that equals a non-zero in-sample one bit by bit was copied, not measured."""
     return kind == "oos" and result.sharpe is not None and result.sharpe != 0.0 and result.sharpe == is_sharpe
 
 
 def with_digest(result: Result) -> Result:
-    """A legacy answer carries no digest: made here of its numbers, so that a second answer can be compared."""
+    """A legacy answer carries no digest: made here of its numbers, to compare a second answer."""
     if result.result_digest is not None:
         return result
     content: dict[str, Any] = {name: getattr(result, name) for name in _VALUES}

@@ -20,7 +20,7 @@ from actors._effects import Alarm, Answer, Effects, Event, Tell, WriteFact
 from actors._events import oos_event
 from actors._ledger import Ledger, Reapply, Rewrite, broadcast
 from actors._orders import Orders
-from actors._records import of_fact
+from actors._records import of_fact, window_of
 from foldward.contracts import clock, ids
 from foldward.contracts.errors import FoldwardError
 from foldward.contracts.facts import (
@@ -42,8 +42,8 @@ from foldward.contracts.messages import (
     Cancelled,
     Drain,
     Readmit,
-    Resume,
     ResultArrived,
+    Resume,
     Retried,
     RetryNow,
     Settled,
@@ -212,7 +212,7 @@ class OOSQueue(ProductActor):
         # A last send in the future is a clock that was set back: it throttles nobody.
         if last_us is None or not 0 <= now_us - last_us < int(self._queue.throttle_s * clock.US):
             return fact
-        if self._reader.answered_or_open(fact.digest, fact.name, fact.kind):
+        if self._answered_or_open(fact):
             return fact  # the store answers cached or pending, and nothing is sent
         age = (now_us - last_us) / clock.US
         return SubmitOutcome(
@@ -221,6 +221,12 @@ class OOSQueue(ProductActor):
             code="request.throttled",
             message=f"last sent {age:.0f} s ago, the window is {self._queue.throttle_s:g} s",
             hint="wait, or submit with --now",
+        )
+
+    def _answered_or_open(self, fact: AdmitRequest) -> bool:
+        return self._reader.result_by_digest(fact.digest) is not None or any(
+            row.digest == fact.digest or row.kind == fact.kind == "oos"
+            for row in self._reader.open_rows(fact.name)
         )
 
     def _throttled(self, order: Submit, outcome: SubmitOutcome, now_us: int) -> Effects:
@@ -266,7 +272,9 @@ class OOSQueue(ProductActor):
         now, now_us = clock.now(), clock.utc_us()
         name = message.job.strategy.name
         key = self._orders.open(message.job.phase, (name,), message.reply_to, message.tag, now)
-        order = Submit(names=(name,), kind=message.job.phase, origin=message.origin, parent_id=message.parent_id)
+        order = Submit(
+            names=(name,), kind=message.job.phase, origin=message.origin, parent_id=message.parent_id
+        )
         verdict = None
         if self._draining:
             step: Refusal | None = Refusal("queue.draining", "the core is leaving")
@@ -290,7 +298,14 @@ class OOSQueue(ProductActor):
                     end_time=window.end,
                 )
                 fact = row_of(
-                    fresh, order, verdict.fingerprint, window, dumps, self._engine, self._queue.max_open, now_us
+                    fresh,
+                    order,
+                    verdict.fingerprint,
+                    window,
+                    dumps,
+                    self._engine,
+                    self._queue.max_open,
+                    now_us,
                 )
                 return [WriteFact(fact, ("admit", key, 0, True))]
             step = Refusal("data.too_few_rows", "the window holds no bars any more")
@@ -374,7 +389,7 @@ class OOSQueue(ProductActor):
         return [] if step is None else step(written)
 
     def _applied(self, written: Written) -> Effects:
-        effects = self._ledger.applied(written, clock.now(), clock.utc_us())
+        effects = self._ledger.applied(written)
         if written.ok and written.value["outcome"] == "applied" and written.value.get("kind") == "backtest":
             result = written.fact.result  # type: ignore[attr-defined]
             self._remember_side(written.value["name"], result.sharpe, result.window)
@@ -391,16 +406,14 @@ class OOSQueue(ProductActor):
             return self._ledger.rewrite(written)
         return self._ledger.was_returned(written, clock.now(), clock.utc_us())
 
-    def _in_sample(self, name: str) -> tuple[float | None, Window | None]:
-        side = self._sides.get(name)
+    def _in_sample(self, name: str, fresh: bool) -> tuple[float | None, Window | None]:
+        side = None if fresh else self._sides.get(name)
         if side is None:
             row = self._reader.latest(name, "backtest")
             if row is None:
-                return None, None
-            window = None
-            if row.window_start is not None and row.window_end is not None and row.window_bars is not None:
-                window = Window(row.window_start, row.window_end, row.window_bars)
-            side = (row.sharpe, window)
+                side = (None, None)
+            else:
+                side = (row.sharpe, window_of(row.window_start, row.window_end, row.window_bars))
             self._remember_side(name, *side)
         return side
 
@@ -446,7 +459,10 @@ class OOSQueue(ProductActor):
         self._requeues[self._requeue_key] = (message, {})
         now_us = clock.utc_us()
         return [
-            WriteFact(RequeueRequest(request_id=request_id, due_us=now_us, at_us=now_us), ("retry", self._requeue_key))
+            WriteFact(
+                RequeueRequest(request_id=request_id, due_us=now_us, at_us=now_us),
+                ("retry", self._requeue_key),
+            )
             for request_id in message.request_ids
         ]
 

@@ -164,9 +164,9 @@ class Admitted(Message, frozen=True, kw_only=True):
 class Settled(Message, frozen=True, kw_only=True):
     """From the OOSQueue to Dispatcher, RankEvaluator, WFVScheduler and Reporter: a request's state changed.
 
-    state: applied | duplicate | nondeterministic | retry | error | cancelled | pending; and, to the Dispatcher
-    alone, gone: the row is not open any more, nothing is to be done. `due_us` for retry
-    and pending. charged: the resend follows a failure, so the retry budget limits it. `result` for applied.
+    state: applied | duplicate | nondeterministic | retry | error | cancelled | pending; and, to the
+    Dispatcher alone, gone: the row is not open any more, nothing is to be done. `due_us` for retry and
+    pending. charged: the resend follows a failure, so the retry budget limits it. `result` for applied.
     """
 
     request_id: str
@@ -330,7 +330,7 @@ class ReplayDone(Message, frozen=True, kw_only=True):
 
 
 class CancelReplay(Message, frozen=True, kw_only=True):
-    """To the DeadLetter actor: end the replays with this tag (None: all); each is answered with ReplayDone."""
+    """To the DeadLetter actor: end the replays with this tag (None: all); each answers its ReplayDone."""
 
     replay: Any = None
     reply_to: Any = None

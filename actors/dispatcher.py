@@ -1,0 +1,389 @@
+"""Dispatcher: owner of the link and of every lease (spec 1.3).
+
+It decides nothing about a request's fate: it says which row is sent to whom, and tells the OOSQueue what came
+back, what failed and what was lost. A row is committed as `sent` before its bytes leave. Receiving has
+priority: a batch of messages is worked off before anything is sent, and sending goes in bounded batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from actors import _frames
+from actors._base import ProductActor
+from actors._buffer import Work
+from actors._desk import QUEUE, Desk
+from actors._effects import Effects
+from actors._pacing import SAMPLES, Interval
+from foldward.contracts import clock
+from foldward.contracts.errors import WireError
+from foldward.contracts.facts import LeaseRequest, RecoverLeases, SetMeta
+from foldward.contracts.jobs import PHASES, Heartbeat, Result
+from foldward.contracts.messages import (
+    Ack,
+    Admitted,
+    Drain,
+    FrameReceived,
+    FrameRefused,
+    FrameSent,
+    Message,
+    Pause,
+    PeerBeat,
+    PeerJoined,
+    PeerLeft,
+    PeerStarted,
+    Resume,
+    Settled,
+    Tick,
+    WorkerExited,
+    Written,
+)
+from foldward.settings import BreakerTable, QueueTable, RetryTable
+from foldward.wire import loads
+from storage.reads import Reader
+from storage.rows import RequestRow
+
+TICK_S = 0.1  # deadlines, graces and due times are looked at this often
+NET_S = 60.0  # how often leases that nobody here knows are looked for
+PAUSED = "paused"
+
+
+class Link(Protocol):
+    """What the Dispatcher needs of a link (`foldward.wire.links`)."""
+
+    def start(self) -> None: ...
+
+    def send(self, peer: str, request_id: str, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+MakeLink = Callable[[Callable[[Message], None]], Link]
+
+
+class Pump(Message, frozen=True, kw_only=True):
+    """To oneself: go on sending after what has come in meanwhile."""
+
+
+class FromLink(Message, frozen=True, kw_only=True):
+    """What a link said, with the incarnation that it belongs to: an older link's peers are not here."""
+
+    incarnation: int
+    message: Any
+
+
+class Dispatcher(ProductActor):
+    """Sends what is due to whom can take it.
+
+    database: path of the SQLite file. queue, retry, breaker: settings tables. make_link: called with a sink
+    for what the link tells; the link is started when the actor starts and closed when it ends.
+    """
+
+    service = "dispatcher"
+
+    def __init__(
+        self,
+        *,
+        database: Path | str,
+        queue: QueueTable,
+        retry: RetryTable,
+        breaker: BreakerTable,
+        make_link: MakeLink,
+        run_id: str = "-",
+    ) -> None:
+        super().__init__()
+        self._database = Path(database)
+        self._queue = queue
+        self._make_link = make_link
+        self._run_id = run_id
+        self._desk = Desk(queue, retry, breaker)
+        self._link: Link | None = None
+        self._net = Interval(NET_S)
+        self._recovered_us = 0
+        self._pumping = False
+        self.view: dict[str, Any] = {}
+        self._handlers: dict[type, Callable[[Any], Effects]] = {
+            Written: self._written,
+            FrameReceived: self._frame,
+            Admitted: self._admitted,
+            Settled: self._settled,
+            FromLink: self._from_link,
+            WorkerExited: self._worker_exited,
+            Tick: self._tick,
+            Pump: self._pump_on,
+            Pause: self._pause,
+            Resume: self._resume,
+            Drain: self._drain_on,
+        }
+        self._link_handlers: dict[type, Callable[[Any, float, int], Effects]] = {
+            PeerJoined: self._desk.joined,
+            PeerLeft: self._peer_left,
+            PeerStarted: self._peer_started,
+            PeerBeat: self._peer_beat,
+            FrameRefused: self._desk.refused,
+        }
+
+    # --- life ------------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Read what the rows remember: the pause and how long answers take."""
+        self._reader = Reader(self._database)
+        self._desk.paused = self._reader.meta(PAUSED) == "1"
+        for kind in PHASES:
+            samples = self._reader.run_time_samples(kind, SAMPLES)
+            self._desk.run_times.load(kind, (us / clock.US for us in reversed(samples)))
+
+    def on_start(self) -> None:
+        """Whatever was sent before becomes due again after the grace; then the link opens."""
+        now_us = clock.utc_us()
+        self._recovered_us = now_us + int(self._queue.grace_s * clock.US)
+        self.write(RecoverLeases(due_us=self._recovered_us, at_us=now_us))
+        incarnation, me = self.incarnation, self.handle(self.id)
+        tell = me.tell
+
+        def sink(message: Message) -> None:
+            kind = type(message)
+            if kind is FrameReceived:
+                tell(message)
+            elif kind is not FrameSent:  # the lease was committed before; nothing waits for it
+                tell(FromLink(incarnation=incarnation, message=message))
+
+        self._desk.buffer.missed = True
+        self._link = self._make_link(sink)
+        self._link.start()
+        self.every(TICK_S, Tick())
+        self._look()
+
+    def on_stop(self) -> None:
+        """An orderly end: what is out becomes due again after the grace; link and rows are closed."""
+        self.fence()
+        if self._desk.leases:
+            now_us = clock.utc_us()
+            due_us = now_us + int(self._queue.grace_s * clock.US)
+            self.write(RecoverLeases(due_us=due_us, at_us=now_us), reply=False)
+        self._reader.close()
+
+    def on_failure(self, *_why: Any) -> None:
+        """A crash: the next incarnation needs the endpoint."""
+        self.fence()
+
+    def fence(self) -> None:
+        """Let go of the link; safe from any thread, twice."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def drain(self, batch: Sequence[Any]) -> None:
+        """Take everything that waits, then send."""
+        handlers = self._handlers
+        for message in batch:
+            handler = handlers.get(type(message))
+            if handler is not None:
+                effects = handler(message)
+                if effects:
+                    self.carry_out(effects)
+        self._pump()
+
+    def on_receive(self, message: Any) -> None:
+        """One message alone."""
+        self.drain((message,))
+
+    def send_bytes(self, peer: str, request_id: str, data: bytes) -> None:
+        """Hand bytes to the link."""
+        if self._link is not None:
+            self._link.send(peer, request_id, data)
+
+    # --- sending ---------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        now, now_us = clock.now(), clock.utc_us()
+        desk = self._desk
+        if desk.buffer.missed and len(desk.buffer) * 2 < desk.buffer.limit and desk.peers.has_room():
+            self._refill(now_us)
+        effects = desk.plan(now, now_us, self._queue.startup_batch)
+        if effects:
+            self.carry_out(effects)
+            if len(effects) >= self._queue.startup_batch and not self._pumping:
+                self._pumping = True
+                self.handle(self.id).tell(Pump())
+
+    def _pump_on(self, _message: Pump) -> Effects:
+        self._pumping = False
+        return []
+
+    def _refill(self, now_us: int) -> None:
+        desk = self._desk
+        room = desk.buffer.room()
+        if room <= 0:
+            return
+        known = desk.known_ids()
+        rows = self._reader.due(now_us, room, known)
+        desk.buffer.missed = len(rows) >= room
+        for row in rows:
+            self.carry_out(desk.offer_row(self._work(row), row.payload_crc, now_us))
+
+    def _work(self, row: RequestRow) -> Work:
+        due_us = row.requested_us if row.next_attempt_at is None else row.next_attempt_at
+        return Work(
+            row.request_id,
+            row.name,
+            row.kind,
+            row.payload,
+            due_us,
+            row.priority,
+            row.trace_id,
+            # What a restart or a lost link made due again is not charged to the retry budget.
+            row.failures > 0 and row.status == "retry" and due_us > self._recovered_us,
+            row.origin,
+            row.requested_us,
+            row.sends,
+        )
+
+    def _admitted(self, message: Admitted) -> Effects:
+        self._desk.offer(message)
+        return []
+
+    def _written(self, written: Written) -> Effects:
+        fact = written.fact
+        if type(fact) is LeaseRequest:
+            serial = written.tag[1]
+            return self._desk.leased(
+                fact.request_id, serial, written.ok, written.value, clock.now(), clock.utc_us()
+            )
+        if type(fact) is RecoverLeases:
+            if written.ok:
+                self._desk.buffer.missed = True
+            else:  # nothing may stay out that nobody waits for
+                self.write(fact)
+        elif type(fact) is SetMeta:
+            reply_to, tag, value = written.tag
+            if reply_to is not None:
+                reply_to.tell(Ack(tag=tag, ok=written.ok, value=value if written.ok else written.error))
+        return []
+
+    def _settled(self, message: Settled) -> Effects:
+        if self._desk.settle(message, clock.now()):
+            row = self._reader.request(message.request_id)
+            if row is not None and row.status in ("pending", "retry"):
+                return self._desk.offer_row(self._work(row), row.payload_crc, clock.utc_us())
+        return []
+
+    # --- receiving -------------------------------------------------------------------------------------
+
+    def _frame(self, message: FrameReceived) -> Effects:
+        frames = message.frames
+        if len(frames) != 1:
+            sizes = ", ".join(str(len(frame)) for frame in frames)
+            error = WireError(
+                "wire.multipart", message=f"{len(frames)} frames of {sizes} bytes, parted by newlines here"
+            )
+            return self._desk.unreadable(error, _frames.joined(frames), message.peer)
+        raw = frames[0]
+        try:
+            decoded = loads(raw)
+        except WireError as error:
+            return self._desk.unreadable(error, raw, message.peer)
+        if isinstance(decoded, Result):
+            return self._desk.answered(decoded, raw, message.peer, message.received_us, clock.now())
+        if isinstance(decoded, Heartbeat):
+            beat = PeerBeat(peer=message.peer, beat=decoded, at_us=message.received_us)
+            return self._peer_beat(beat, clock.now(), message.received_us)
+        error = WireError("wire.unknown_type", raw, message="a BACKTEST came where answers are expected")
+        return self._desk.unreadable(error, raw, message.peer)
+
+    def _from_link(self, message: FromLink) -> Effects:
+        if message.incarnation != self.incarnation:
+            return []
+        handler = self._link_handlers.get(type(message.message))
+        return [] if handler is None else handler(message.message, clock.now(), clock.utc_us())
+
+    def _peer_left(self, message: PeerLeft, now: float, now_us: int) -> Effects:
+        return self._desk.left(message.peer, message.reason, now, now_us)
+
+    def _peer_started(self, message: PeerStarted, _now: float, _now_us: int) -> Effects:
+        self._desk.started(message.peer, message.request_id)
+        return []
+
+    def _peer_beat(self, message: PeerBeat, _now: float, _now_us: int) -> Effects:
+        self._desk.beat(message.peer, message.at_us)
+        self.handle("heartbeat").tell(message)
+        return []
+
+    def _worker_exited(self, message: WorkerExited) -> Effects:
+        peer = self._desk.peers.of_pid(message.worker, message.pid)
+        if peer is None:
+            return []
+        reason = f"the worker's process ended with {message.exit_code}"
+        return self._desk.left(peer.id, reason, clock.now(), clock.utc_us())
+
+    # --- time ------------------------------------------------------------------------------------------
+
+    def _tick(self, _message: Tick) -> Effects:
+        now, now_us = clock.now(), clock.utc_us()
+        desk = self._desk
+        effects = desk.returns(now, now_us) + desk.expire(now, now_us)
+        if desk.flush.due(now):
+            if len(desk.buffer) * 2 < desk.buffer.limit:
+                self._refill(now_us)
+            effects = effects + desk.defer(now_us, self._queue.startup_batch)
+            if self._net.due(now):
+                effects = effects + self._unknown_leases(now_us)
+            self._look()
+        return effects
+
+    def _unknown_leases(self, now_us: int) -> Effects:
+        """Rows in state sent whose lease is not here, long overdue: they would wait for ever."""
+        effects: Effects = []
+        for row in self._reader.expired(now_us, self._queue.buffer):
+            if not self._desk.knows(row.request_id):
+                effects.append(self._desk.overdue(row.request_id, row.sends, now_us))
+        return effects
+
+    def _look(self) -> None:
+        desk = self._desk
+        self.view = {
+            "paused": desk.paused,
+            "draining": desk.draining,
+            "in_flight": len(desk.leases),
+            "buffered": len(desk.buffer),
+            "sent": desk.sent,
+            "workers": [
+                {
+                    "id": peer.id,
+                    "state": "connected",
+                    "pid": peer.pid,
+                    "busy": len(peer.holding),
+                    "capacity": peer.capacity,
+                    "version": peer.version,
+                    "encoding": peer.encoding,
+                    "last_beat_us": peer.beat_at_us,
+                }
+                for peer in desk.peers.all()
+            ],
+            "breakers": [breaker.snapshot() for breaker in desk.peers.breakers.values()],
+        }
+
+    # --- the operator's verbs --------------------------------------------------------------------------
+
+    def _pause(self, message: Pause) -> Effects:
+        self._desk.paused = True
+        self.write(SetMeta(key=PAUSED, value="1"), (message.reply_to, message.tag, {"paused": True}))
+        self._look()
+        return []
+
+    def _resume(self, message: Resume) -> Effects:
+        self._desk.paused = self._desk.draining = False
+        self.handle(QUEUE).tell(Resume())
+        self.write(SetMeta(key=PAUSED, value="0"), (message.reply_to, message.tag, {"paused": False}))
+        self._look()
+        return []
+
+    def _drain_on(self, message: Drain) -> Effects:
+        self._desk.draining = True
+        self.handle(QUEUE).tell(Drain())
+        if message.reply_to is not None:
+            message.reply_to.tell(Ack(tag=message.tag, value={"in_flight": len(self._desk.leases)}))
+        self._look()
+        return []
