@@ -56,6 +56,8 @@ INPUTS = (
 )
 _TRIALS = ("n", "effective_n", "sharpe_std")
 _RUIN_TRADES = 5_000  # a longer path costs time and only repeats itself
+_BOOTSTRAP_MOST = 200_000  # returns; daily ones never come near
+_BOOTSTRAP_DRAWS = 20_000_000  # about two seconds
 _PBO_TRIALS = 2_000  # 12,870 splits of more would hold a worker for seconds
 CONFIDENCE = 0.95
 
@@ -232,21 +234,26 @@ def _overfit(sheet: _Sheet, blocks: TrialBlocks) -> None:
 
 
 def _bootstrap(sheet: _Sheet, inputs: Mapping[str, Any], seed: int) -> None:
-    low = high = why = block = None
+    low = high = why = block = resamples = None
     returns, year = inputs.get("returns"), inputs.get("periods_per_year")
     try:
         if returns is None:
             raise Undefined("returns are not given; sums cannot be resampled")
         if year is None:
             raise Undefined("periods_per_year is not given")
+        count = np.size(as_floats(returns, "returns"))
+        if count > _BOOTSTRAP_MOST:
+            raise Undefined(f"{count:,} returns are too many to resample; the limit is {_BOOTSTRAP_MOST:,}")
+        resamples = min(1000, max(100, _BOOTSTRAP_DRAWS // max(1, count)))
         with np.errstate(all="ignore"):
-            low, high = interval(returns, year, confidence=CONFIDENCE, seed=seed)
-        block = default_block(len(returns))
+            low, high = interval(returns, year, confidence=CONFIDENCE, resamples=resamples, seed=seed)
+        block = default_block(count)
     except Undefined as reason:
         why = str(reason)
     sheet.set("sharpe_low", low, why)
     sheet.set("sharpe_high", high, why)
     sheet.set("bootstrap_block", block, why)
+    sheet.set("bootstrap_resamples", None if low is None else resamples, why)
 
 
 def _trades(sheet: _Sheet, inputs: Mapping[str, Any], seed: int) -> None:

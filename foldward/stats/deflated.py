@@ -81,7 +81,7 @@ def mean_correlation(matrix: Floats) -> float:
     if count < 2:
         raise Undefined("fewer than two trials vary")
     total = (centred[:, varies] / np.sqrt(spread[varies])).sum(axis=1)
-    return (float(total @ total) - count) / (count * (count - 1))
+    return (float((total * total).sum()) - count) / (count * (count - 1))
 
 
 @number

@@ -16,6 +16,7 @@ sizes = st.integers(1, 12)
 gaps = st.integers(0, 4)
 
 
+@settings(deadline=None)
 @given(sizes, sizes, sizes, st.booleans(), gaps, gaps, st.integers(1, 120))
 def test_a_walk_forward_in_bars(train, test, step, anchored, purge, embargo, n):
     plan = WalkForward(train, test, step, anchored, purge, embargo)
@@ -39,6 +40,7 @@ def test_a_walk_forward_in_bars(train, test, step, anchored, purge, embargo, n):
         assert test_part.tolist() == list(range(*fold.test[0]))
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.integers(0, 60), min_size=2, max_size=50),
     st.integers(1, 15),
@@ -93,6 +95,7 @@ def test_a_combinatorial_split_by_looking_at_each_bar(n_groups, data, purge, emb
     assert next(splits, None) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=30), st.data())
 def test_groups_of_days_are_numpys_array_split_of_days(lengths, data):
     n_groups = data.draw(st.integers(2, len(lengths)))

@@ -117,6 +117,13 @@ def test_a_flat_strategy_has_no_sharpe_and_says_so():
     assert sheet["expected_max_sharpe"] > 0
 
 
+def test_a_series_too_long_to_resample_keeps_its_other_numbers():
+    minutes = np.tile(RETURNS, 1700)
+    sheet = evidence({"returns": minutes, "periods_per_year": 252})
+    assert sheet["psr"] == 1.0
+    assert sheet["reasons"]["sharpe_low"] == "204,000 returns are too many to resample; the limit is 200,000"
+
+
 def test_a_losing_strategy_has_a_psr_and_no_minimum_length():
     sheet = evidence({"returns": [-value for value in RETURNS], "periods_per_year": 252})
     assert sheet["psr"] < 0.5

@@ -113,7 +113,7 @@ def test_ruin_on_the_way_counts_even_if_the_end_is_fine():
 def test_the_gamblers_ruin_formula_is_met():
     # Unit bets won with p = .6, 5 units in hand, play long: (q/p)^5 = .1317 (Feller, vol. 1, ch. XIV).
     bets = [1.0] * 6 + [-1.0] * 4
-    share = probability_of_ruin(bets, 10, loss=0.5, trades=400, paths=4000, seed=11)
+    share = probability_of_ruin(bets, 10, loss=0.5, trades=300, paths=2000, seed=11)
     assert share == pytest.approx((0.4 / 0.6) ** 5, abs=0.02)
 
 
