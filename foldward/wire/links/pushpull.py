@@ -1,0 +1,114 @@
+"""The link to existing peers: one PUSH and one PULL socket, one single-frame message a piece (spec 2.1).
+
+The peer is whoever holds the other end of the PUSH socket; it is known by the request endpoint. PUSH/PULL
+promises no delivery: the queue's deadlines and retries do.
+"""
+
+from __future__ import annotations
+
+import zmq
+from loguru import logger
+
+from foldward.contracts import clock
+from foldward.contracts.messages import FrameReceived, FrameRefused, FrameSent, PeerJoined, PeerLeft
+from foldward.settings import LinkTable
+from foldward.wire.links._endpoints import bind, connect, secure
+from foldward.wire.links._port import RECEIVE_BURST, Port, Sink
+from foldward.wire.links._sockets import DoorKeeper, Monitor, make_socket
+
+CAPACITY = 500  # a peer on PUSH/PULL declares none; the queue's in-flight limit is the bound
+
+
+class PushPullLink(Port):
+    """See the module. `peer` is the name of the one peer; endpoints are those really used."""
+
+    name = "pushpull"
+
+    def __init__(self, sink: Sink, settings: LinkTable, *, capacity: int = CAPACITY) -> None:
+        super().__init__(sink, settings)
+        self._capacity = capacity
+        self._takers = 0
+        self._door: DoorKeeper | None = None
+        self.request_endpoint = settings.request_endpoint
+        self.result_endpoint = settings.result_endpoint
+
+    @property
+    def peer(self) -> str:
+        """The peer's name: where the requests go."""
+        return self.request_endpoint
+
+    def _open(self) -> None:
+        settings = self.settings
+        push = self._push = make_socket(self._context, zmq.PUSH, settings)
+        push.setsockopt(zmq.IMMEDIATE, 1)
+        pull = self._pull = make_socket(self._context, zmq.PULL, settings)
+        secure(push, settings, settings.request_endpoint, server=settings.bind_requests)
+        secure(pull, settings, settings.result_endpoint, server=settings.bind_results)
+        self._monitor = Monitor(push)
+        if settings.curve_secret_key.get_secret_value():
+            self._door = DoorKeeper(self._context, settings.curve_clients)
+            self._watch(self._door.socket)
+        if settings.bind_results:
+            self.result_endpoint = bind(pull, settings.result_endpoint)
+        else:
+            connect(pull, settings.result_endpoint)
+        if settings.bind_requests:
+            self.request_endpoint = bind(push, settings.request_endpoint)
+        else:
+            connect(push, settings.request_endpoint)
+        self._watch(pull)
+        self._watch(self._monitor.socket)
+
+    def _receive(self) -> None:
+        if self._door is not None:
+            self._door.answer()
+        self._connections()
+        now_us = clock.utc_us()
+        for _ in range(RECEIVE_BURST):
+            try:
+                frames = self._pull.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._tell(FrameReceived(peer=self.peer, frames=tuple(frames), received_us=now_us))
+
+    def _connections(self) -> None:
+        for event, _ in self._monitor.drain():
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._takers += 1
+                if self._takers == 1:
+                    logger.info("peer {} joined", self.peer)
+                    self._tell(
+                        PeerJoined(
+                            peer=self.peer,
+                            capacity=self._capacity,
+                            encoding=self.settings.format,
+                            legacy=True,
+                        )
+                    )
+            elif event == zmq.EVENT_DISCONNECTED and self._takers:
+                self._takers -= 1
+                if not self._takers:
+                    self._left("disconnected")
+
+    def _left(self, reason: str) -> None:
+        logger.info("peer {} left: {}", self.peer, reason)
+        self._tell(PeerLeft(peer=self.peer, reason=reason))
+
+    def _send_batch(self, batch: list[tuple[str, str, bytes]]) -> None:
+        for peer, request_id, data in batch:
+            if peer != self.peer:
+                self._tell(FrameRefused(peer=peer, request_id=request_id, error="no such peer on this link"))
+                continue
+            try:
+                self._push.send(data, zmq.NOBLOCK)
+            except zmq.ZMQError as error:
+                why = "no peer takes requests" if error.errno == zmq.EAGAIN else str(error)
+                self._tell(FrameRefused(peer=peer, request_id=request_id, error=why))
+            else:
+                self._tell(FrameSent(peer=peer, request_id=request_id))
+
+    def _gone(self) -> None:
+        if self._takers:
+            self._takers = 0
+            self._left("the link closed")
+        self._monitor.close()

@@ -1,0 +1,154 @@
+"""The worker's end of the native link: a DEALER that the working thread itself uses, and a heart beside it.
+
+The working thread sends STARTED on its own socket before it begins, so that a request that kills the process
+is known by name. Signs of life come from the heart, a thread with a socket and a timer of its own: a worker
+that computes for an hour still beats every ten seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+import zmq
+
+from foldward.contracts.jobs import Heartbeat
+from foldward.settings import LinkTable
+from foldward.wire.codec import dumps
+from foldward.wire.links import _frames
+from foldward.wire.links._endpoints import connect, secure
+from foldward.wire.links._sockets import Monitor, make_socket
+
+
+class WorkerPort:
+    """One thread's connection to core. Not thread-safe: the thread that polls is the one that sends.
+
+    connected is False until core has answered the handshake, and again after a disconnect.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        id: str,
+        *,
+        capacity: int = 2,
+        version: str = "",
+        settings: LinkTable | None = None,
+    ) -> None:
+        self.settings = settings or LinkTable()
+        self.ready = _frames.Ready(id=id, capacity=capacity, pid=os.getpid(), version=version)
+        self.connected = False
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = make_socket(self._context, zmq.DEALER, self.settings)
+        self._socket.setsockopt(zmq.ROUTING_ID, id.encode())
+        secure(self._socket, self.settings, endpoint, server=False)
+        self._monitor = Monitor(self._socket)
+        connect(self._socket, endpoint)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor.socket, zmq.POLLIN)
+
+    def poll(self, timeout_ms: int) -> list[tuple[str, bytes]]:
+        """Work that has arrived, as (request_id, message); waits at most `timeout_ms` for some."""
+        self._poller.poll(timeout_ms)
+        for event, _ in self._monitor.drain():
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.connected = True
+                self._socket.send_multipart(_frames.pack_ready(self.ready))
+            elif event == zmq.EVENT_DISCONNECTED:
+                self.connected = False
+        work: list[tuple[str, bytes]] = []
+        while True:
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return work
+            if frames[0] == _frames.WORK:
+                work += _frames.unpack_work(frames)
+            elif frames[0] == _frames.HELLO:
+                self._socket.send_multipart(_frames.pack_ready(self.ready))
+
+    def started(self, request_id: str) -> None:
+        """Say that this request is begun."""
+        self._socket.send_multipart([_frames.STARTED, request_id.encode()])
+
+    def results(self, messages: Sequence[bytes]) -> None:
+        """Answer, many at once."""
+        if messages:
+            self._socket.send_multipart([_frames.RESULT, *messages])
+
+    def bye(self, reason: str) -> None:
+        """Take no more work; what is held and not answered goes elsewhere."""
+        self._socket.send_multipart([_frames.BYE, reason.encode()])
+
+    def close(self, linger: float = 5.0) -> None:
+        """Wait at most `linger` seconds until core has taken the answers."""
+        self._monitor.close()
+        self._context.destroy(linger=int(linger * 1000) if self.connected else 0)
+
+
+class Heart(threading.Thread):
+    """Beats every `interval_s`, whatever the worker computes; `check` runs every 0.25 s beside it.
+
+    beat() makes the HEARTBEAT; check(send) may send a last message through `send` (a RESULT on the worker's
+    behalf) and end the process.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        id: str,
+        beat: Callable[[], Heartbeat],
+        *,
+        interval_s: float = 10.0,
+        check: Callable[[Callable[[bytes], None]], None] | None = None,
+        settings: LinkTable | None = None,
+    ) -> None:
+        super().__init__(name="heart", daemon=True)
+        self._endpoint = endpoint
+        self._id = id
+        self._beat = beat
+        self._interval_s = interval_s
+        self._check = check
+        self._settings = settings or LinkTable()
+        self._stop_it = threading.Event()
+
+    def run(self) -> None:
+        """Beat until stopped."""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        sock = make_socket(context, zmq.DEALER, self._settings)
+        sock.setsockopt(zmq.ROUTING_ID, self._id.encode() + _frames.HEART)
+        sock.setsockopt(zmq.SNDHWM, 10)
+        secure(sock, self._settings, self._endpoint, server=False)
+        connect(sock, self._endpoint)
+
+        def send(message: bytes) -> None:
+            sock.setsockopt(zmq.LINGER, 1000)
+            sock.send_multipart([_frames.RESULT, message], zmq.NOBLOCK)
+            context.destroy(linger=1000)
+
+        try:
+            ticks = max(1, round(self._interval_s / 0.25))
+            count = 0
+            while not self._stop_it.wait(min(0.25, self._interval_s)):
+                if self._check is not None:
+                    self._check(send)
+                count += 1
+                if count >= ticks:
+                    count = 0
+                    self._send_beat(sock)
+        finally:
+            context.destroy(linger=0)
+
+    def _send_beat(self, sock: zmq.Socket[bytes]) -> None:
+        try:
+            sock.send_multipart([_frames.HEARTBEAT, dumps(self._beat())], zmq.NOBLOCK)
+        except zmq.Again:
+            return  # core is away: old beats are of no use
+
+    def stop(self) -> None:
+        """Stop beating."""
+        self._stop_it.set()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join(2.0)
