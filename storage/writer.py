@@ -122,14 +122,14 @@ class Writer:
         try:
             self._execute("BEGIN IMMEDIATE")
             outcomes = [Outcome(True, WRITES[type(fact)](session, fact)) for fact in facts]
-            self._commit()
+            session.flush()
         except FATAL as error:
             return self._failed(facts, error)
         # A fact comes from another room: whatever it breaks, it must not take its neighbours down.
         except Exception as error:
             failed = self._failed(facts[-1:], error)
             return failed if len(facts) == 1 else None
-        return outcomes
+        return self._commit(facts) or outcomes
 
     def _singly(self, facts: Sequence[Fact]) -> list[Outcome]:
         session = self._session
@@ -153,18 +153,21 @@ class Writer:
                 else:
                     outcomes.append(Outcome(True, value))
                 self._execute("RELEASE fact")
-            self._commit()
         except FATAL as error:
             return self._failed(facts, error)
-        return outcomes
+        return self._commit(facts) or outcomes
 
-    def _commit(self) -> None:
-        self._session.flush()
-        if self._session.spilled:
-            self._spill(self._session.spilled)
-        if self._fenced:
-            raise apsw.InterruptError("replaced before the commit")
-        self._execute("COMMIT")
+    def _commit(self, facts: Sequence[Fact]) -> list[Outcome] | None:
+        """None when the disk has it; else every fact with the error, whatever kind it is."""
+        try:
+            if self._session.spilled:
+                self._spill(self._session.spilled)
+            if self._fenced:
+                raise apsw.InterruptError("replaced before the commit")
+            self._execute("COMMIT")
+        except apsw.Error as error:
+            return self._failed(facts, error)
+        return None
 
     def _failed(self, facts: Sequence[Fact], error: BaseException) -> list[Outcome]:
         """Back to the last commit; every fact gets the error."""

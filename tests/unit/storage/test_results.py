@@ -1,4 +1,4 @@
-"""Applying an answer: exactly once, to the definition that was computed, and never a value for an absent one."""
+"""Applying an answer: exactly once, to the definition that was computed, nothing known lost to an absence."""
 
 import pytest
 

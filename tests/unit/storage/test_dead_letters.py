@@ -1,0 +1,185 @@
+"""Dead letters: the bytes as they came, counted, bounded, settled once."""
+
+import base64
+import json
+
+import pytest
+
+from foldward.contracts.facts import HoldDeadLetter, Prune, RequeueRequest, SettleDeadLetter
+from foldward.settings import StorageTable
+from storage import open_writer
+from storage.reads import Reader
+
+T0 = 1_770_000_000_000_000
+ONE = "01980000-0000-7000-8000-000000000001"
+BYTES = b'{"type": \xff\x00 "BACKTEST_RESULT"'
+
+
+def held(payload=BYTES, **fields):
+    fields.setdefault("reason", "unparseable")
+    fields.setdefault("code", "wire.not_utf8")
+    fields.setdefault("at_us", T0)
+    return HoldDeadLetter(payload=payload, error="byte 9 is not UTF-8", peer="worker-1", **fields)
+
+
+def settled(dead_id, state, at_us=T0 + 9, **fields):
+    return SettleDeadLetter(
+        dead_id=dead_id, state=state, outcome=fields.pop("outcome", "applied"), at_us=at_us, **fields
+    )
+
+
+def test_bytes_are_kept_exactly(do, reader):
+    assert do(held()) == {"dead_id": 1, "count": 1}
+    letter = reader.dead_letter(1)
+    assert letter.payload == BYTES
+    assert (letter.state, letter.reason, letter.code, letter.peer, letter.size) == (
+        "held",
+        "unparseable",
+        "wire.not_utf8",
+        "worker-1",
+        len(BYTES),
+    )
+
+
+def test_the_same_bytes_again_raise_the_count(do, reader):
+    do(held())
+    assert do(held(at_us=T0 + 5)) == {"dead_id": 1, "count": 2}
+    letter = reader.dead_letter(1)
+    assert (letter.first_seen, letter.last_seen) == (T0, T0 + 5)
+
+
+def test_the_same_bytes_for_another_request_are_another_letter(do, reader):
+    do(held(request_id=ONE))
+    assert do(held())["dead_id"] == 2
+    assert reader.dead_counts()["by_reason"] == {"unparseable": 2}
+
+
+def test_a_replay_that_works_closes_the_letter_once(do, reader):
+    do(held())
+    assert do(settled(1, "replayed", note="after the fix")) is True
+    assert do(settled(1, "replayed")) is False
+    letter = reader.dead_letter(1)
+    assert (letter.state, letter.outcome, letter.note, letter.attempts) == (
+        "replayed",
+        "applied",
+        "after the fix",
+        1,
+    )
+
+
+def test_a_replay_that_fails_again_keeps_the_letter_with_one_more(do, reader):
+    do(held())
+    assert do(settled(1, "held", outcome="unparseable again")) is True
+    letter = reader.dead_letter(1)
+    assert (letter.state, letter.count, letter.attempts, letter.outcome) == (
+        "held",
+        2,
+        1,
+        "unparseable again",
+    )
+
+
+def test_bytes_that_come_again_after_their_replay_are_a_new_letter(do):
+    do(held(), settled(1, "replayed"))
+    assert do(held()) == {"dead_id": 2, "count": 1}
+
+
+def test_a_given_up_request_leaves_a_letter_with_its_payload(facts, do, reader):
+    admitted = facts.admit()
+    outcome = do(admitted, facts.lease(), facts.give_up())
+    letter = reader.dead_letter(outcome["dead_id"])
+    assert letter.payload == admitted.payload
+    assert (letter.direction, letter.request_id, letter.name, letter.reason) == (
+        "request",
+        ONE,
+        "alpha",
+        "exhausted",
+    )
+
+
+def test_the_bytes_of_the_answer_are_kept_where_there_are_some(facts, do, reader):
+    outcome = do(facts.admit(), facts.lease(), facts.give_up(payload=b"(error)"))
+    assert reader.dead_letter(outcome["dead_id"]).payload == b"(error)"
+
+
+def test_a_requeue_closes_the_letter_and_a_new_failure_opens_it_again(facts, do, reader):
+    do(facts.admit(), facts.lease(), facts.give_up())
+    do(RequeueRequest(request_id=ONE, due_us=T0, at_us=T0 + 9))
+    assert (reader.dead_letter(1).state, reader.dead_letter(1).outcome) == ("replayed", "requeued")
+    assert do(settled(1, "replayed", outcome="queued", note="by hand")) is True
+    assert reader.dead_letter(1).attempts == 1
+    assert do(facts.lease(), facts.give_up(error="failed again")) == {"dead_id": 1}
+    letter = reader.dead_letter(1)
+    assert (letter.state, letter.count, letter.error) == ("held", 2, "failed again")
+
+
+def test_letters_are_found_by_state_reason_strategy_and_age(facts, do, reader):
+    do(
+        facts.admit(),
+        facts.lease(),
+        facts.give_up(),
+        held(),
+        held(b"other", reason="schema", at_us=T0 + 10**9),
+    )
+
+    def found(**which):
+        return [letter.id for letter in reader.dead_letters(**which)]
+
+    assert found() == [1, 2, 3]
+    assert found(reason="schema") == [3]
+    assert found(strategy="alpha") == [1]
+    assert found(older_than_us=T0 + 10**8) == [1, 2]
+    assert found(direction="request") == [1]
+    assert found(limit=1, after_id=1) == [2]
+    do(settled(2, "dropped"))
+    assert found(state="held") == [1, 3]
+    assert all(letter.payload is None for letter in reader.dead_letters())
+
+
+@pytest.fixture
+def small(path, tmp_path):
+    writer = open_writer(path, StorageTable(synchronous="NORMAL", dead_max_rows=2, dead_max_bytes=1024))
+    yield writer
+    writer.close()
+
+
+def test_at_the_bound_the_oldest_closed_letters_go(small, path):
+    small.apply([held(b"one"), held(b"two"), settled(1, "dropped")])
+    (outcome,) = small.apply([held(b"three")])
+    assert outcome.value == {"dead_id": 3, "count": 1}
+    with Reader(path) as reader:
+        assert [letter.id for letter in reader.dead_letters()] == [2, 3]
+
+
+def test_held_letters_are_never_pushed_out_but_new_ones_spilled(small, path, tmp_path):
+    outcomes = small.apply([held(b"one"), held(b"two"), held(BYTES, request_id=ONE), held(b"one")])
+    assert [outcome.value for outcome in outcomes] == [
+        {"dead_id": 1, "count": 1},
+        {"dead_id": 2, "count": 1},
+        {"spilled": True},
+        {"dead_id": 1, "count": 2},
+    ]
+    (line,) = (tmp_path / "dead_letters.spill.jsonl").read_text().splitlines()
+    letter = json.loads(line)
+    assert base64.b64decode(letter["payload_base64"]) == BYTES
+    assert (letter["request_id"], letter["reason"]) == (ONE, "unparseable")
+
+
+def test_a_letter_too_large_for_the_bound_is_spilled(small):
+    (outcome,) = small.apply([held(b"x" * 2000)])
+    assert outcome.value == {"spilled": True}
+
+
+def test_retention_removes_closed_letters_and_never_held_ones(do, reader):
+    do(held(b"one"), held(b"two"), settled(1, "replayed", at_us=T0 + 1))
+    assert do(Prune(what="dead_letters", before_us=T0 + 10**12)) == 1
+    assert [letter.id for letter in reader.dead_letters()] == [2]
+
+
+def test_retention_keeps_the_row_of_a_held_letter(facts, do, reader):
+    do(facts.admit(), facts.lease(), facts.give_up())
+    far = T0 + 10**15
+    assert do(Prune(what="error_rows", before_us=far)) == 0
+    do(settled(1, "dropped"))
+    assert do(Prune(what="error_rows", before_us=far)) == 1
+    assert reader.request(ONE) is None
