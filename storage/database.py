@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from peewee import ImproperlyConfigured
+from peewee import PeeweeException
 from playhouse.apsw_ext import APSWDatabase
 
 from foldward.contracts.errors import FoldwardError, StorageError
@@ -163,8 +163,9 @@ def connect_reader(path: Path, *, busy_timeout_ms: int = 5000) -> APSWDatabase:
 def _mapped(path: Path) -> Any:
     try:
         yield
-    except (apsw.Error, ImproperlyConfigured) as error:
-        code = code_of(error)
+    except (apsw.Error, PeeweeException) as error:
+        # peewee puts its own class around what it executes itself
+        code = code_of(error.__cause__ or error.__context__ or error)
         if code == "storage.write":
             code = "storage.open"
         raise StorageError(code, f"{path}: {error}", path=str(path)) from error

@@ -22,6 +22,22 @@ LIMIT = 100  # violations named for one check; the count goes on
 
 # The rule in words, and the keys that break it.
 _INVARIANTS = {
+    # SQLite drops CHECK constraints when it opens a file read-only, so they are asked for here.
+    "queue.state": (
+        "a request's columns fit its state",
+        """SELECT request_id FROM oos_queue WHERE status NOT IN ('pending', 'sent', 'retry', 'error', 'cancelled')
+           OR sends < 0 OR failures < 0 OR crashes < 0 OR requested_at <> requested_us / 1000000
+           OR (status = 'sent') <> (deadline_at IS NOT NULL)
+           OR (status = 'sent' AND (sends < 1 OR sent_at IS NULL OR worker IS NULL))
+           OR (status IN ('pending', 'retry')) <> (next_attempt_at IS NOT NULL)
+           OR (status IN ('error', 'cancelled')) <> (closed_at IS NOT NULL)
+           OR (status = 'error' AND (last_error IS NULL OR last_code IS NULL))""",
+    ),
+    "dead.state": (
+        "a letter's columns fit its state",
+        """SELECT id FROM dead_letters WHERE state NOT IN ('held', 'replayed', 'dropped')
+           OR (state = 'held') <> (closed_at IS NULL) OR size <> length(payload) OR count < 1""",
+    ),
     "queue.row_and_result": (
         "a request has a row or a result, never both",
         """SELECT q.request_id FROM oos_queue q JOIN results r ON r.request_id = q.request_id""",

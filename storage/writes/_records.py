@@ -15,7 +15,7 @@ _FINISH_RUN = (
 )
 _START_WFV = (
     "INSERT INTO wfv_runs (wfv_id, name, kind, request_id, state, started_at, deadline_at, plan)"
-    " VALUES (?, ?, ?, ?, 'pending', ?, ?, ?) ON CONFLICT (wfv_id) DO NOTHING RETURNING 1"
+    " VALUES (?, ?, ?, ?, 'pending', ?, ?, ?) ON CONFLICT (wfv_id) DO NOTHING"
 )
 _FINISH_WFV = (
     "UPDATE wfv_runs SET state = ?2, decision = ?3, detail = ?4, finished_at = ?5"
