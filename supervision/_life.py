@@ -1,0 +1,326 @@
+"""One incarnation of a child: its thread, its inbox, what it is doing, how it ended.
+
+The plain attributes are written by the incarnation's thread and read by anyone (the supervisor, the monitor,
+inspection), so that a look at a hung actor asks nobody. `lock` decides who ends it: its own thread, or the
+supervisor that abandons it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+import traceback
+from _thread import allocate_lock
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from supervision._clock import now, real, utc_us
+from supervision._latch import Latch
+from supervision._mailbox import Ask, Due, Mailbox, Retried, Stop
+from supervision.errors import Abandoned, Ignore, Leaving, StartFailed
+from supervision.plan import Ending
+from supervision.spec import Child
+
+if TYPE_CHECKING:
+    from supervision._hooks import Actor
+    from supervision._tree import Tree
+
+FENCE_S = 1.0
+
+
+class Exit(NamedTuple):
+    """How an incarnation ended. `stack` is text once formatted; `error` is what was raised."""
+
+    ending: Ending
+    reason: str
+    error: BaseException | None = None
+    message_type: str | None = None
+    stack: str | None = None
+    inbox_depth: int = 0
+    uptime_s: float = 0.0
+    at_us: int = 0
+
+
+class News(NamedTuple):
+    """To the supervisor: this incarnation has ended, see its exit."""
+
+    life: Life
+
+
+class Hung(NamedTuple):
+    """To the supervisor: this incarnation is busy with one message since `since` (real clock), too long."""
+
+    life: Life
+    since: float
+
+
+class Life:
+    """What every kind of child has in common: actor, supervisor, OS process."""
+
+    kind = "worker"
+
+    def __init__(
+        self, child: Child, tree: Tree, incarnation: int, news: Callable[[News | Hung], Any]
+    ) -> None:
+        self.child = child
+        self.id = child.id
+        self.tree = tree
+        self.incarnation = incarnation
+        self.news = news
+        self.ready = Latch()  # the start has succeeded, failed, or is not waited for any more
+        self.done = Latch()  # it is over: its thread has finished, or it was abandoned
+        self.up = False
+        self.declined = False
+        self.over = False  # no further message, whatever waits
+        self.stopping = False
+        self.abandoned = False
+        self.finished = False
+        self.exit: Exit | None = None
+        self.mailbox: Mailbox | None = None
+        self.holder: Any = None
+        self.pid: int | None = None
+        self.thread: threading.Thread | None = None
+        self.handled = 0
+        self.busy_since = 0.0  # real(); 0: idle
+        self.current: Any = None
+        self.backlog: deque[Any] = deque()  # taken out of the inbox, not yet handled
+        self.hung_since = 0.0
+        self.started_at = now()
+        self.lock = allocate_lock()
+
+    def start(self) -> None:
+        """Begin; the outcome is in `ready`, `up` and `exit`."""
+        self.thread = threading.Thread(
+            target=self._guarded, name=f"{self.id}#{self.incarnation}", daemon=True
+        )
+        self.thread.start()
+
+    def request_stop(self) -> None:
+        """Ask it to finish what waits and leave."""
+        raise NotImplementedError
+
+    def abandon(self, ending: Ending, reason: str) -> bool:
+        """Give it up: it may run on, but nobody listens to it any more. False when it had ended."""
+        raise NotImplementedError
+
+    def uptime(self) -> float:
+        """Seconds since it began."""
+        return max(0.0, now() - self.started_at)
+
+    def busy_s(self) -> float:
+        """Seconds on the present message, 0.0 when idle."""
+        since = self.busy_since
+        return max(0.0, real() - since) if since else 0.0
+
+    def stack(self) -> str | None:
+        """Where its thread is now, as text."""
+        frame = sys._current_frames().get(self.thread.ident or 0) if self.thread is not None else None
+        return None if frame is None else "".join(traceback.format_stack(frame))
+
+    def is_zombie(self) -> bool:
+        """Abandoned, and its thread still runs."""
+        return self.abandoned and not self.finished
+
+    def hung(self) -> None:
+        """The monitor's alarm, to whoever supervises this."""
+        self.news(Hung(self, self.hung_since))
+
+    def _main(self) -> None:
+        raise NotImplementedError
+
+    def _guarded(self) -> None:
+        try:
+            self._main()
+        except Abandoned:  # woke up outside the loop: it has been reported already
+            self.finished = True
+
+    def _conclude(self) -> bool:
+        """Mark the thread's own end; False when the incarnation was abandoned before."""
+        with self.lock:
+            self.finished = True
+            if self.abandoned:
+                _interrupt(threading.get_ident(), clear=True)
+                return False
+            self.over = True
+        return True
+
+    def _announce(self) -> None:
+        self.ready.set()
+        self.done.set()
+        self.news(News(self))
+
+
+class ActorLife(Life):
+    """An incarnation of an actor (or of a supervisor)."""
+
+    def __init__(
+        self, child: Child, tree: Tree, incarnation: int, news: Callable[[News | Hung], Any]
+    ) -> None:
+        super().__init__(child, tree, incarnation, news)
+        self.kind = child.kind
+        self.actor: Actor | None = None
+
+    def adopt(self, actor: Actor) -> None:
+        """Take the actor that `start` built: its inbox is this incarnation's."""
+        self.actor = actor
+        self.holder = actor.actor_ref
+        box = actor.actor_inbox
+        assert isinstance(box, Mailbox)
+        box.residue = self._residue
+        self.mailbox = box
+        if self.stopping:
+            box.force(Stop())
+        if self.abandoned:
+            box.close(self.exit.ending.value if self.exit else "stopped")
+
+    def request_stop(self, why: str = "shutdown") -> None:
+        """Handle what waits, then leave. A supervisor in the midst of starting children stops that too."""
+        self.stopping = True
+        box = self.mailbox
+        if box is not None:
+            box.force(Stop(why))
+        actor = self.actor
+        if actor is not None:
+            actor._stop_requested()
+
+    def abandon(self, ending: Ending, reason: str) -> bool:
+        """Python cannot kill a thread: cut it off, fence what it holds, and have it raise when it returns."""
+        with self.lock:
+            if self.finished or self.abandoned:
+                return False
+            self.abandoned = self.over = self.stopping = True
+        busy, current = self.busy_since, self.current
+        stack = self.stack()
+        self.exit = self.make_exit(ending, reason, current if busy else None, stack=stack)
+        if self.mailbox is not None:
+            self.mailbox.close(why_of(ending), poison_of(current) if busy else (), list(self.backlog))
+            self.mailbox.force(Stop(reason))
+        if self.actor is not None:
+            self.actor.actor_stopped.set()
+            self._fence(self.actor)
+        with self.lock:
+            ident = self.thread.ident if self.thread is not None else None
+            if not self.finished and ident is not None:
+                _interrupt(ident)
+        self.tree.abandoned(self)
+        self.ready.set()
+        self.done.set()
+        return True
+
+    def make_exit(
+        self,
+        ending: Ending,
+        reason: str,
+        current: Any,
+        error: BaseException | None = None,
+        stack: str | None = None,
+    ) -> Exit:
+        """The record of an end, as of now."""
+        depth = self.mailbox.qsize() if self.mailbox is not None else 0
+        return Exit(ending, reason, error, type_name(current), stack, depth, self.uptime(), utc_us())
+
+    def _fence(self, actor: Actor) -> None:
+        """Run fence() apart, for it may touch what the hung thread holds; give it a second."""
+
+        def fence() -> None:
+            try:
+                actor.fence()
+            except BaseException as error:
+                self.tree.note(f"fence() of {self.id!r} raised {error!r}")
+
+        if type(actor).fence is _no_fence():
+            return
+        helper = threading.Thread(target=fence, name=f"{self.id}#{self.incarnation}-fence", daemon=True)
+        helper.start()
+        helper.join(FENCE_S)
+        if helper.is_alive():
+            self.tree.note(f"fence() of {self.id!r} took longer than {FENCE_S:g} s")
+
+    def _main(self) -> None:
+        try:
+            actor = self.actor or self._build()
+            if self.mailbox is None:
+                self.adopt(actor)
+            if self.abandoned:
+                raise Abandoned
+            actor._actor_loop()
+        except Ignore as wish:
+            self.declined = True
+            self.exit = self.make_exit(Ending.NORMAL, f"declined: {wish}" if str(wish) else "declined", None)
+        except Leaving as leaving:
+            self.exit = self.make_exit(Ending.CRASH, f"left while starting: {leaving.why}", None, leaving)
+        except Abandoned:
+            pass
+        except BaseException as error:
+            if self.stopping and isinstance(error, StartFailed):
+                self.exit = self.make_exit(Ending.SHUTDOWN, "stopped while starting", None, error)
+            else:
+                self.exit = self.make_exit(Ending.CRASH, describe(error), self.current, error)
+        if self.exit is None:
+            self.exit = self.make_exit(Ending.NORMAL, "normal", None)
+        if not self._conclude():
+            return
+        if self.mailbox is not None:
+            self.mailbox.close(why_of(self.exit.ending))
+        if self.actor is not None:
+            self.actor.actor_stopped.set()
+        self.busy_since, self.current = 0.0, None
+        self._announce()
+
+    def _build(self) -> Actor:
+        from supervision._hooks import build  # the hooks are built on this record
+
+        return build(self)
+
+    def _residue(self, items: list[Any], why: str, poison: Sequence[Any]) -> None:
+        if self.kind == "supervisor":  # what is left there is news of its children; only askers must know
+            items = [item for item in items if isinstance(item, Ask)]
+        self.tree.names.slot(self.id).give_back(items, why, poison)
+
+
+def why_of(ending: Ending) -> str:
+    """The dead-letter reason for what waited when an incarnation ended so."""
+    return {
+        Ending.CRASH: "crashed",
+        Ending.HUNG: "hung",
+        Ending.KILLED: "killed",
+    }.get(ending, "stopped")
+
+
+def describe(error: BaseException) -> str:
+    """`ValueError: no such price`, shortened: a reason fits one line."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def type_name(item: Any) -> str | None:
+    """The class name of what is being handled, through every wrapping."""
+    if item is None:
+        return None
+    if isinstance(item, list):
+        return f"{type_name(item[0])} × {len(item)}" if len(item) > 1 else type_name(item[0])
+    if isinstance(item, Ask | Due | Retried) or type(item).__name__ == "Envelope":
+        return type_name(item.message)
+    return type(item).__name__
+
+
+def poison_of(current: Any) -> Sequence[Any]:
+    if current is None:
+        return ()
+    return current if isinstance(current, list) else (current,)
+
+
+def _no_fence() -> Any:
+    from supervision._hooks import Actor
+
+    return Actor.fence
+
+
+def _interrupt(ident: int, *, clear: bool = False) -> None:
+    """Have the thread raise Abandoned at its next bytecode, or take that back."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(ident), None if clear else ctypes.py_object(Abandoned)
+    )

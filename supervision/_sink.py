@@ -1,0 +1,111 @@
+"""The way out of the tree: events, dead letters and crash reports, carried by a thread of their own.
+
+What listens may be slow or broken; the tree only ever puts into a queue. An exception of a listener is
+counted. What the listeners themselves cause (a dead letter of a dead-letter handler) is counted and not
+carried on, so that no loop can start.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from supervision._latch import Latch
+from supervision.report import CrashReport
+
+LIMIT = 100_000  # entries; beyond it the newest are dropped and counted
+
+OnEvent = Callable[[str, dict[str, Any]], Any]
+OnDead = Callable[[str, Any, str], Any]
+OnCrash = Callable[[CrashReport], Any]
+
+log = logging.getLogger("supervision")
+
+
+class Sink:
+    """The queue and its thread. A listener may be None: crashes are then logged, the rest only counted."""
+
+    def __init__(self, on_event: OnEvent | None, on_dead: OnDead | None, on_crash: OnCrash | None) -> None:
+        self._on_event = on_event
+        self._on_dead = on_dead
+        self._on_crash = on_crash
+        self._queue: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self.counters = {"events": 0, "dead_letters": 0, "crashes": 0, "listener_errors": 0, "overflow": 0}
+
+    def event(self, event_type: str, data: dict[str, Any]) -> None:
+        """supervisor.* happened."""
+        self.counters["events"] += 1
+        if (listener := self._on_event) is not None:
+            self._put(lambda: listener(event_type, data))
+
+    def dead(self, name: str, message: Any, reason: str) -> None:
+        """A message that nobody handled."""
+        self.counters["dead_letters"] += 1
+        if (listener := self._on_dead) is not None:
+            self._put(lambda: listener(name, message, reason))
+
+    def crash(self, report: CrashReport) -> None:
+        """A child failed."""
+        self.counters["crashes"] += 1
+        self._put(lambda: self._report(report))
+
+    def flush(self, timeout: float = 1.0) -> bool:
+        """Wait until the listeners have seen everything so far; False when that takes longer."""
+        with self._lock:
+            if self._thread is None or self._thread is threading.current_thread():
+                return True
+        seen = Latch()
+        self._queue.put(seen.set)
+        return seen.wait(timeout)
+
+    def close(self, timeout: float = 1.0) -> bool:
+        """Flush, then end the thread. What comes later is only counted."""
+        done = self.flush(timeout)
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        self._queue.put(None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout if done else 0.05)
+        return done
+
+    def _report(self, report: CrashReport) -> None:
+        stack = report.stack  # formats it, and lets go of the frames
+        if self._on_crash is not None:
+            self._on_crash(report)
+        else:
+            log.error(
+                "%s of %s under %s: %s\n%s",
+                report.context,
+                report.child,
+                report.supervisor,
+                report.reason,
+                stack,
+            )
+
+    def _put(self, task: Callable[[], Any]) -> None:
+        if self._closed or threading.current_thread() is self._thread:
+            return
+        if self._queue.qsize() >= LIMIT:
+            self.counters["overflow"] += 1
+            return
+        self._queue.put(task)
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._closed:
+                    self._thread = threading.Thread(target=self._run, name="supervision-sink", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        while (task := self._queue.get()) is not None:
+            try:
+                task()
+            except Exception:  # a listener's fault must not hurt the tree or the other listeners
+                self.counters["listener_errors"] += 1
+                log.debug("a listener of the supervision tree raised", exc_info=True)

@@ -1,0 +1,283 @@
+"""Inspection: a unix-domain socket that answers one JSON line with one JSON line.
+
+    → {"v": 1, "verb": "tree", "args": {}}
+    ← {"v": 1, "ok": true, "result": {…}}            or {"v": 1, "ok": false, "error": {"code", "message"}}
+
+The reading verbs look at plain attributes in the server's own threads and ask nobody, so they answer while
+every actor hangs. A product adds its own verbs; each connection has its own thread, so a slow verb delays
+nobody else. The socket is for its owner only (mode 0600).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pykka import ActorDeadError, Timeout
+
+from supervision._clock import utcnow
+from supervision.errors import NotFound, SupervisorError
+from supervision.root import Root
+
+if TYPE_CHECKING:
+    from supervision.report import CrashReport
+
+PROTOCOL = 1
+MAX_LINE = 16 * 1024 * 1024  # bytes, either way
+MAX_PATH = 100  # bytes; sun_path holds 108 on Linux, less elsewhere
+MAX_CONNECTIONS = 64
+IDLE_S = 600.0
+
+Verb = Callable[[dict[str, Any]], Any]
+
+
+class InspectError(Exception):
+    """The server refused: `code` is stable and dotted, `details` what else it said."""
+
+    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+
+
+class Server:
+    """Answers on `path` for `root`. `verbs`: name → function of the args dict to something JSON can hold.
+
+    A verb that raises an exception with `code` (a dotted str) is answered with that code, `message` and, when
+    it has `as_dict()`, its details; InspectError is the plain way to do so.
+    """
+
+    def __init__(
+        self, root: Root, path: str | os.PathLike[str], verbs: Mapping[str, Verb] | None = None
+    ) -> None:
+        self.root = root
+        self.path = Path(path)
+        self.verbs: dict[str, Verb] = {**_built_in(root), **(verbs or {})}
+        self._socket: socket.socket | None = None
+        self._connections: set[socket.socket] = set()
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._inode: int | None = None
+
+    def start(self) -> Server:
+        """Bind and answer. Raises ValueError: path too long, OSError: somebody else listens."""
+        raw = os.fsencode(self.path)
+        if len(raw) > MAX_PATH:
+            raise ValueError(f"socket path of {len(raw)} bytes, at most {MAX_PATH}: {self.path}")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._clear_stale()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            os.fchmod(
+                listener.fileno(), 0o600
+            )  # Linux makes the file with this mode: no moment of being open
+            listener.bind(str(self.path))
+            self.path.chmod(0o600)
+            listener.listen(MAX_CONNECTIONS)
+            self._inode = self.path.stat().st_ino
+        except OSError:
+            listener.close()
+            raise
+        self._socket = listener
+        self._spawn(self._accept, "supervision-inspect")
+        return self
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Close every connection, remove the socket file, end the threads."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            connections, threads = list(self._connections), list(self._threads)
+        for connection in (self._socket, *connections):
+            if connection is not None:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        if self._socket is not None:
+            self._socket.close()
+        with contextlib.suppress(OSError):
+            if self.path.stat().st_ino == self._inode:  # not one that a successor has made meanwhile
+                self.path.unlink()
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout)
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """The reply to one request line; never raises."""
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                raise InspectError("inspect.request", "a request is a JSON object")
+            if request.get("v", PROTOCOL) != PROTOCOL:
+                raise InspectError("inspect.version", f"this server speaks version {PROTOCOL}")
+            verb = self.verbs.get(request.get("verb", ""))
+            if verb is None:
+                raise InspectError("inspect.unknown_verb", f"no verb {request.get('verb')!r}")
+            args = request.get("args") or {}
+            if not isinstance(args, dict):
+                raise InspectError("inspect.request", "args is a JSON object")
+            return {"v": PROTOCOL, "ok": True, "result": verb(args)}
+        except Exception as error:
+            return {"v": PROTOCOL, "ok": False, "error": _refusal(error)}
+
+    def _clear_stale(self) -> None:
+        """Remove the socket of a server that is gone; somebody who answers keeps it."""
+        if not self.path.is_socket():
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(str(self.path))
+            except (ConnectionRefusedError, FileNotFoundError):
+                self.path.unlink(missing_ok=True)
+            else:
+                raise OSError(f"somebody answers on {self.path} already")
+
+    def _spawn(self, target: Callable[..., Any], name: str, *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        assert self._socket is not None
+        while not self._closed:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                if self._closed:
+                    return
+                threading.Event().wait(0.05)  # out of file descriptors: give somebody time to close one
+                continue
+            with self._lock:
+                full = self._closed or len(self._connections) >= MAX_CONNECTIONS
+                if not full:
+                    self._connections.add(connection)
+            if full:
+                connection.close()
+            else:
+                self._spawn(self._serve, "supervision-inspect-client", connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            connection.settimeout(IDLE_S)
+            with connection, connection.makefile("rb") as lines:
+                while not self._closed:
+                    line = lines.readline(MAX_LINE + 1)
+                    if not line:
+                        return
+                    if len(line) > MAX_LINE:
+                        refused = InspectError("inspect.too_long", f"a request has at most {MAX_LINE} bytes")
+                        connection.sendall(_encode({"v": PROTOCOL, "ok": False, "error": _refusal(refused)}))
+                        return
+                    connection.sendall(_encode(self.answer(line)))
+        except OSError:
+            return  # the client went away, or was silent too long
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+                self._threads.discard(threading.current_thread())
+
+
+class Client:
+    """Asks a Server. One connection per call: nothing to keep alive, nothing to leak."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def call(self, verb: str, timeout: float = 5.0, **args: Any) -> Any:
+        """The result of a verb.
+
+        Raises InspectError (refused by the server), ConnectionError (nobody answers on the path),
+        TimeoutError (no answer within `timeout` seconds).
+        """
+        request = _encode({"v": PROTOCOL, "verb": verb, "args": args})
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout)
+            try:
+                connection.connect(str(self.path))
+                connection.sendall(request)
+                with connection.makefile("rb") as lines:
+                    line = lines.readline(MAX_LINE + 1)
+            except TimeoutError:
+                raise TimeoutError(f"no answer to {verb!r} on {self.path} within {timeout:g} s") from None
+            except OSError as fault:
+                raise ConnectionError(f"nobody answers on {self.path}: {fault}") from fault
+        if not line.endswith(b"\n"):
+            raise ConnectionError(f"the answer to {verb!r} on {self.path} broke off")
+        reply = json.loads(line)
+        if reply.get("ok"):
+            return reply.get("result")
+        error = dict(reply.get("error") or {})
+        raise InspectError(error.pop("code", "internal"), error.pop("message", "refused"), error)
+
+
+def _built_in(root: Root) -> dict[str, Verb]:
+    def report(entry: CrashReport) -> dict[str, Any]:
+        return entry.as_dict()
+
+    def restart(args: dict[str, Any]) -> dict[str, Any]:
+        id = _id(args)
+        handle = root.supervisor_of(id).cycle_child(id, timeout=float(args.get("timeout", 30.0)))
+        return {"id": id, "incarnation": None if handle is None else handle.incarnation}
+
+    def stop(_args: dict[str, Any]) -> dict[str, Any]:
+        root.ask_to_stop()
+        return {"stopping": True}
+
+    return {
+        "ping": lambda _args: {"pid": os.getpid(), "root": root.id, "alive": root.alive},
+        "tree": lambda _args: {"version": 1, "at": utcnow().isoformat(), **root.snapshot()},
+        "child": lambda args: root.find(_id(args)),
+        "crashes": lambda args: [report(r) for r in root.crashes(args.get("id"))],
+        "stacks": lambda _args: root.stacks(),
+        "zombies": lambda _args: root.zombies(),
+        "counters": lambda _args: root.counters(),
+        "restart": restart,
+        "stop": stop,
+    }
+
+
+def _id(args: Mapping[str, Any]) -> str:
+    id = args.get("id")
+    if not isinstance(id, str):
+        raise InspectError("inspect.request", "this verb needs an id")
+    return id
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    code = getattr(error, "code", None)
+    if isinstance(error, InspectError):
+        return {**error.details, "code": error.code, "message": error.message}
+    if isinstance(code, str):
+        details = error.as_dict() if hasattr(error, "as_dict") else {}
+        return {**details, "code": code, "message": str(error)}
+    if isinstance(error, NotFound):
+        return {"code": "supervision.not_found", "message": str(error)}
+    if isinstance(error, Timeout | TimeoutError):
+        return {"code": "supervision.no_answer", "message": str(error)}
+    if isinstance(error, ActorDeadError):
+        return {"code": "supervision.core_down", "message": str(error)}
+    if isinstance(error, SupervisorError):
+        return {"code": f"supervision.{type(error).__name__.lower()}", "message": str(error)}
+    if isinstance(error, ValueError) and isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return {"code": "inspect.request", "message": f"not JSON: {error}"}
+    return {"code": "internal", "message": f"{type(error).__name__}: {error}"}
+
+
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), default=str).encode() + b"\n"

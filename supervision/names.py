@@ -1,0 +1,348 @@
+"""Names: how actors find each other, through every restart.
+
+One table per root. Only supervisors bind, after the child is ready; unbinding checks the incarnation, so a
+late goodbye of a replaced incarnation cannot take the name from its successor. Incarnation numbers of a name
+only grow, also when its supervisor is itself restarted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import queue
+import threading
+from _thread import allocate_lock
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pykka import ActorDeadError, Timeout
+
+from supervision._clock import real
+from supervision._latch import Latch
+from supervision._mailbox import Ask, Due, Mailbox, Reply, Retried, Stop, dead_error
+from supervision.plan import is_current
+
+DeadSink = Callable[[str, Any, str], None]
+
+
+class Slot:
+    """One name: who holds it now, and what waits for the next holder."""
+
+    __slots__ = (
+        "box",
+        "dead",
+        "hold",
+        "holder",
+        "incarnation",
+        "issued",
+        "kind",
+        "lock",
+        "name",
+        "parked",
+        "pid",
+        "why",
+    )
+
+    def __init__(self, name: str, dead: DeadSink) -> None:
+        self.name = name
+        self.dead = dead
+        self.box: Mailbox | None = None
+        self.holder: Any = None  # the pykka ActorRef
+        self.pid: int | None = None
+        self.kind: str | None = None
+        self.incarnation: int | None = None  # of the holder
+        self.issued = 0  # the last number given out
+        self.hold = False  # what cannot be delivered waits for the next incarnation
+        self.parked: deque[Any] = deque()
+        self.why = "unknown"
+        self.lock = allocate_lock()
+
+    def bind(self, incarnation: int, box: Mailbox | None, holder: Any, pid: int | None, kind: str) -> bool:
+        """Names.bind under both locks: a closed box takes nothing of what is parked."""
+        if incarnation < self.issued:
+            return False
+        self.issued = incarnation
+        if box is not None and not box.closed:
+            while self.parked:
+                box.force(self.parked.popleft())
+        self.incarnation = incarnation
+        self.holder = holder
+        self.pid = pid
+        self.kind = kind
+        self.box = box
+        self.why = "no_inbox" if box is None else "not_running"
+        return True
+
+    def undelivered(self, message: Any, tried: Mailbox | None = None) -> bool:
+        """The slow road of a tell: the holder is gone, closed or full. True when the message is kept."""
+        while True:
+            box = self.box
+            if box is not None:
+                if box is not tried:
+                    tried = box
+                    if box.tell(message):
+                        return True
+                if not box.closed:
+                    self.dead(self.name, message, "full")
+                    return False
+                box.barrier()  # a close under way parks what is older first
+            with self.lock:
+                if self.box is not box:
+                    continue
+                if self.hold:
+                    self.parked.append(message)
+                    return True
+                why = self.why
+            self.dead(self.name, message, why)
+            return False
+
+    def give_back(self, items: Iterable[Any], why: str, poison: Iterable[Any] = ()) -> None:
+        """What an incarnation left: kept for the next one, or dead-lettered; askers are told at once.
+
+        `poison`: what it was handling. It is kept once, at the head, and dead-lettered the second time.
+        """
+        lost: list[tuple[Any, str]] = []
+        with self.lock:
+            for item in poison:
+                message = bare(item)
+                if isinstance(item, Stop) or answered(item, self.name, why):
+                    continue
+                if isinstance(item, Due):
+                    lost.append((item.message, "poison"))
+                elif self.hold and not isinstance(message, Retried):
+                    self.parked.append(Retried(message))
+                else:
+                    lost.append((message, "poison"))
+            for item in items:
+                if isinstance(item, Due):
+                    continue
+                if isinstance(item, Stop):
+                    if item.reply_to is not None:
+                        item.reply_to.set(None)
+                elif not answered(item, self.name, why):
+                    if self.hold:
+                        self.parked.append(bare(item))
+                    else:
+                        lost.append((bare(item), why))
+        for message, reason in lost:
+            self.dead(self.name, message.message if isinstance(message, Retried) else message, reason)
+
+    def release(self, why: str) -> None:
+        """Nobody comes back to this name: what waits for it is dead-lettered."""
+        with self.lock:
+            self.hold = False
+            self.why = why
+            items, self.parked = list(self.parked), deque()
+        for item in items:
+            self.dead(self.name, item.message if isinstance(item, Retried) else item, why)
+
+
+def bare(item: Any) -> Any:
+    """A message without pykka's envelope."""
+    if type(item).__name__ == "Envelope":
+        return item.message
+    return item
+
+
+def answered(item: Any, name: str, why: str) -> bool:
+    """Refuse the sender of `item` when it waits for an answer; False when nobody waits."""
+    reply_to = getattr(item, "reply_to", None) if type(item).__name__ in ("Ask", "Envelope") else None
+    if reply_to is None:
+        return False
+    refuse(reply_to, name, why)
+    return True
+
+
+def refuse(reply_to: Any, name: str, why: str) -> None:
+    """Answer an asker with ActorDeadError, unless it has been answered."""
+    with contextlib.suppress(queue.Full):  # a pykka future that has been answered already
+        reply_to.set_exception(dead_error(name, why))
+
+
+class Handle:
+    """A child by name: never stale, because the name is resolved at each use."""
+
+    __slots__ = ("_names", "_slot", "name")
+
+    def __init__(self, names: Names, name: str) -> None:
+        self.name = name
+        self._names = names
+        self._slot = names.slot(name)
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.name}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and other._slot is self._slot
+
+    def __hash__(self) -> int:
+        return hash((Handle, self.name))
+
+    def tell(self, message: Any) -> bool:
+        """Send without waiting. False: it went to the dead-letter sink. Raises InboxFull only if the
+        receiver's bound says "raise"."""
+        box = self._slot.box
+        if box is not None and box.tell(message):
+            return True
+        return self._slot.undelivered(message, box)
+
+    def ask(self, message: Any, timeout: float | None = 5.0, retry: bool = False) -> Any:
+        """Send and wait for the answer.
+
+        Raises pykka.Timeout after `timeout` seconds (real time), pykka.ActorDeadError when nobody holds the
+        name or the holder ended first, and whatever the handler raised. `retry`: ask the next incarnation
+        too, within the same timeout; only for questions that may be asked twice.
+        """
+        if not retry:
+            return self._ask(message, timeout)
+        end = None if timeout is None else real() + timeout
+        while True:
+            left = None if end is None else end - real()
+            if left is not None and left <= 0:
+                raise Timeout(f"{timeout} seconds")
+            asked = self._slot.incarnation
+            try:
+                return self._ask(message, left)
+            except ActorDeadError:
+                if not self._names.wait_change(self.name, asked, left):
+                    raise Timeout(f"{timeout} seconds") from None
+
+    def _ask(self, message: Any, timeout: float | None) -> Any:
+        box = self._slot.box
+        if box is not None:
+            reply = Reply()
+            if box.offer(Ask(message, reply)):
+                return reply.get(timeout=timeout)
+        raise ActorDeadError(f"{self.name} is not running")
+
+    def is_alive(self) -> bool:
+        """True while the name is bound to an open inbox or a process."""
+        slot = self._slot
+        return slot.pid is not None or (slot.box is not None and not slot.box.closed)
+
+    @property
+    def incarnation(self) -> int | None:
+        """The number of the incarnation that holds the name now."""
+        return self._slot.incarnation
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, for a child that is an OS process."""
+        return self._slot.pid
+
+
+class Names:
+    """The name table of one root."""
+
+    def __init__(self, dead: DeadSink | None = None) -> None:
+        self._slots: dict[str, Slot] = {}
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[str, int | None, Latch]] = []
+        self._dead: DeadSink = dead or _nowhere
+
+    def slot(self, name: str) -> Slot:
+        """The slot of a name, made when it is first spoken of."""
+        slot = self._slots.get(name)
+        if slot is None:
+            with self._lock:
+                slot = self._slots.setdefault(name, Slot(name, self._dead))
+        return slot
+
+    def handle(self, name: str) -> Handle:
+        """A Handle; the name need not be bound yet."""
+        return Handle(self, name)
+
+    def next_incarnation(self, name: str) -> int:
+        """The number of the incarnation about to start."""
+        slot = self.slot(name)
+        slot.issued += 1
+        return slot.issued
+
+    def bind(
+        self,
+        name: str,
+        incarnation: int,
+        box: Mailbox | None = None,
+        *,
+        holder: Any = None,
+        pid: int | None = None,
+        kind: str = "worker",
+    ) -> bool:
+        """Give the name to a ready incarnation, with what waited for it. False when that one is stale."""
+        slot = self.slot(name)
+        if box is None:
+            with slot.lock:
+                bound = slot.bind(incarnation, None, holder, pid, kind)
+        else:
+            with box.lock, slot.lock:  # in this order, as a closing box takes them
+                bound = slot.bind(incarnation, box, holder, pid, kind)
+        if not bound:
+            return False
+        self._wake(name)
+        return True
+
+    def unbind(self, name: str, incarnation: int, why: str = "not_running") -> bool:
+        """Take the name away from that incarnation; False (and no change) when another one holds it."""
+        slot = self.slot(name)
+        with slot.lock:
+            if not is_current(slot.incarnation, incarnation):
+                return False
+            slot.box = slot.holder = slot.incarnation = slot.pid = None
+            slot.why = why
+        return True
+
+    def lookup(self, name: str) -> Handle | None:
+        """A Handle of a name that is bound now, else None."""
+        slot = self._slots.get(name)
+        return None if slot is None or slot.incarnation is None else Handle(self, name)
+
+    def incarnation(self, name: str) -> int | None:
+        """The number of the incarnation that holds the name, None when nobody does."""
+        slot = self._slots.get(name)
+        return None if slot is None else slot.incarnation
+
+    def wait(self, name: str, timeout: float | None = 5.0) -> Handle:
+        """Wait until the name is bound. Raises TimeoutError after `timeout` seconds (real time)."""
+        if not self.wait_change(name, None, timeout):
+            near = difflib.get_close_matches(name, self.bound(), n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise TimeoutError(f"nobody took the name {name!r} within {timeout} seconds{hint}")
+        return Handle(self, name)
+
+    def wait_change(self, name: str, than: int | None, timeout: float | None) -> bool:
+        """Wait until an incarnation other than `than` holds the name; False after `timeout` seconds."""
+        latch = Latch()
+        entry = (name, than, latch)
+        with self._lock:
+            self._waiting.append(entry)
+        try:
+            if self.incarnation(name) not in (None, than):
+                return True
+            return latch.wait(timeout)
+        finally:
+            with self._lock:
+                self._waiting.remove(entry)
+
+    def bound(self) -> list[str]:
+        """The names that are bound now."""
+        return [slot.name for slot in list(self._slots.values()) if slot.incarnation is not None]
+
+    def forget(self, name: str) -> None:
+        """Drop a name that will never be used again (generated ids of dynamic children)."""
+        with self._lock:
+            slot = self._slots.get(name)
+            if slot is not None and slot.incarnation is None and not slot.hold:
+                del self._slots[name]
+
+    def _wake(self, name: str) -> None:
+        if self._waiting:
+            with self._lock:
+                held = self.incarnation(name)
+                for wanted, than, latch in self._waiting:
+                    if wanted == name and held not in (None, than):
+                        latch.set()
+
+
+def _nowhere(name: str, message: Any, why: str) -> None:
+    """The sink of a table without a root."""

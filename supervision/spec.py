@@ -1,0 +1,411 @@
+"""Child specs: frozen data, checked when built, nested to any depth.
+
+The fields and their defaults are OTP's (https://www.erlang.org/doc/apps/stdlib/supervisor.html#type-child_spec)
+with what threads need besides: a start timeout, a hang limit, a backoff and what becomes of the inbox.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import math
+import os
+import random
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from supervision.errors import SpecError
+
+
+class Restart(enum.Enum):
+    """When a child that ended is started again."""
+
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    TEMPORARY = "temporary"
+
+
+class Strategy(enum.Enum):
+    """Who is restarted with a child."""
+
+    ONE_FOR_ONE = "one_for_one"
+    ONE_FOR_ALL = "one_for_all"
+    REST_FOR_ONE = "rest_for_one"
+
+
+class AutoShutdown(enum.Enum):
+    """Whether a supervisor ends when its significant children have ended by themselves (OTP 24)."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    ALL_SIGNIFICANT = "all_significant"
+
+
+class InboxPolicy(enum.Enum):
+    """What becomes of the messages that wait when an incarnation ends."""
+
+    DROP = "drop"  # the poison message and what waited go to the dead-letter sink
+    KEEP = "keep"  # they go to the next incarnation, the poison message once, at the head
+
+
+DROP = InboxPolicy.DROP
+KEEP = InboxPolicy.KEEP
+Shutdown = float | Literal["kill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Delay before a restart attempt, in seconds: `first * factor**n`, at most `ceiling`, ± `jitter`.
+
+    `n` counts the attempts since the last run that lasted `reset_after` seconds. `jitter` is a fraction of
+    the delay (0.2: between 80 % and 120 %, still at most `ceiling`).
+    """
+
+    first: float = 0.1
+    ceiling: float = 30.0
+    factor: float = 2.0
+    jitter: float = 0.2
+    reset_after: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("first", "ceiling", "reset_after"):
+            _number(f"Backoff.{name}", getattr(self, name), low=0.0, finite=name != "reset_after")
+        _number("Backoff.factor", self.factor, low=1.0)
+        _number("Backoff.jitter", self.jitter, low=0.0)
+        if self.jitter > 1.0:
+            raise SpecError(f"Backoff.jitter must be at most 1, not {self.jitter!r}")
+
+    def delay(self, n: int, rng: random.Random) -> float:
+        """Seconds to wait before attempt `n` (0 is the first)."""
+        try:
+            plain = min(self.ceiling, self.first * self.factor**n)
+        except OverflowError:
+            plain = self.ceiling
+        if not self.jitter:
+            return plain
+        return min(self.ceiling, plain * (1.0 + self.jitter * (2.0 * rng.random() - 1.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """What makes a child a supervisor."""
+
+    children: tuple[Child, ...]
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    intensity: int = 1
+    period: float = 5.0
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    template: Child | None = None  # set: a dynamic supervisor, children are made after it
+    max_children: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What makes a child an OS process.
+
+    stdin, stdout: "null" | "inherit". stderr: "tee" (copied to ours, its tail kept for the crash report) |
+    "tail" (only kept) | "inherit" | "null". `env` is laid over the environment of this process.
+    on_exit(id, pid, code) is called from the process's own watcher thread as soon as it has ended.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+    stdin: str = "null"
+    stdout: str = "inherit"
+    stderr: str = "tee"
+    on_exit: Callable[[str, int, int], Any] | None = None
+
+
+_FIELDS = (
+    "restart",
+    "shutdown",
+    "significant",
+    "start_timeout",
+    "hang_after",
+    "backoff",
+    "inbox",
+)
+
+
+@dataclass(frozen=True, init=False)
+class Child:
+    """One child of a supervisor.
+
+    start: an Actor class, or a callable that returns an Actor; called with args and kwargs in the new
+        incarnation's own thread, within start_timeout.
+    restart: PERMANENT (always), TRANSIENT (after abnormal ends), TEMPORARY (never).
+    shutdown: seconds to drain the inbox and leave; "kill": abandoned at once; math.inf: no limit.
+    significant: counts for the supervisor's auto_shutdown; only for transient and temporary children.
+    start_timeout: seconds for `__init__`, `recover` and `on_start` together.
+    hang_after: seconds on one message after which the incarnation is abandoned; None: never.
+    backoff: delay of restart attempts; None: at once, as in OTP.
+    inbox: DROP or KEEP, see InboxPolicy.
+    Raises SpecError for an unknown field or a value that cannot be.
+    """
+
+    id: str
+    start: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    restart: Restart = Restart.PERMANENT
+    shutdown: Shutdown = 5.0
+    significant: bool = False
+    start_timeout: float = 10.0
+    hang_after: float | None = None
+    backoff: Backoff | None = None
+    inbox: InboxPolicy = DROP
+    nest: Nest | None = None
+    command: Command | None = None
+
+    def __init__(
+        self,
+        id: str,
+        start: Callable[..., Any],
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        restart: Restart = Restart.PERMANENT,
+        shutdown: Shutdown = 5.0,
+        significant: bool = False,
+        start_timeout: float = 10.0,
+        hang_after: float | None = None,
+        backoff: Backoff | None = None,
+        inbox: InboxPolicy = DROP,
+        nest: Nest | None = None,
+        command: Command | None = None,
+        **unknown: Any,
+    ) -> None:
+        _no_unknown(f"child {id!r}", unknown)
+        if not isinstance(kwargs, Mapping | None):
+            raise SpecError(f"child {id!r}: kwargs must be a mapping, not {kwargs!r}")
+        if isinstance(args, str | bytes) or not isinstance(args, Iterable):
+            raise SpecError(f"child {id!r}: args must be a sequence, not {args!r}")
+        values: dict[str, Any] = {
+            "id": id,
+            "start": start,
+            "args": tuple(args),
+            "kwargs": types.MappingProxyType(dict(kwargs or {})),
+            "restart": restart,
+            "shutdown": shutdown,
+            "significant": significant,
+            "start_timeout": start_timeout,
+            "hang_after": hang_after,
+            "backoff": backoff,
+            "inbox": inbox,
+            "nest": nest,
+            "command": command,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        _check(self)
+
+    @property
+    def kind(self) -> str:
+        """supervisor | process | worker, as inspection names it."""
+        if self.nest is not None:
+            return "supervisor"
+        return "worker" if self.command is None else "process"
+
+    def but(self, **changes: Any) -> Child:
+        """A copy with some fields changed, checked again."""
+        values = {name: getattr(self, name) for name in Child.__dataclass_fields__}
+        return Child(**{**values, **changes})
+
+    def walk(self) -> Iterator[Child]:
+        """This spec and every static spec below it, in start order."""
+        yield self
+        if self.nest is not None:
+            for child in self.nest.children:
+                yield from child.walk()
+
+
+def supervisor(
+    id: str,
+    *children: Child,
+    strategy: Strategy = Strategy.ONE_FOR_ONE,
+    intensity: int = 1,
+    period: float = 5.0,
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER,
+    **child_fields: Any,
+) -> Child:
+    """A supervisor as a child: `intensity` restarts in `period` seconds are forgiven, one more is not.
+
+    Its own shutdown and start_timeout are infinite unless given: each of its children has its limits.
+    Raises SpecError.
+    """
+    where = f"supervisor {id!r}"
+    for child in children:
+        if not isinstance(child, Child):
+            raise SpecError(f"{where}: {child!r} is not a Child")
+        _significant_allowed(where, child, auto_shutdown)
+    _enum(where, "strategy", strategy, Strategy)
+    _enum(where, "auto_shutdown", auto_shutdown, AutoShutdown)
+    _budget(where, intensity, period)
+    spec = _nested(
+        id,
+        Nest(tuple(children), strategy, intensity, float(period), auto_shutdown),
+        child_fields,
+    )
+    unique_ids(spec)
+    return spec
+
+
+def dynamic(
+    id: str,
+    template: Child,
+    max_children: int | None = None,
+    *,
+    intensity: int = 1,
+    period: float = 5.0,
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER,
+    **child_fields: Any,
+) -> Child:
+    """A supervisor of many alike children, none at first: one_for_one, stopped all at once.
+
+    `start_child(args=…, kwargs=…)` lays its arguments over the template's; ids are `template.id-1`, -2, …
+    unless given. What ends for good leaves no spec behind. Raises SpecError.
+    """
+    where = f"dynamic {id!r}"
+    if not isinstance(template, Child):
+        raise SpecError(f"{where}: the template must be a Child, not {template!r}")
+    if template.nest is not None:
+        raise SpecError(f"{where}: the template cannot be a supervisor")
+    if max_children is not None and (
+        not isinstance(max_children, int) or isinstance(max_children, bool) or max_children < 0
+    ):
+        raise SpecError(f"{where}: max_children must be a whole number from 0, not {max_children!r}")
+    _enum(where, "auto_shutdown", auto_shutdown, AutoShutdown)
+    _significant_allowed(where, template, auto_shutdown)
+    _budget(where, intensity, period)
+    nest = Nest((), Strategy.ONE_FOR_ONE, intensity, float(period), auto_shutdown, template, max_children)
+    return _nested(id, nest, child_fields)
+
+
+def process(
+    id: str,
+    argv: Sequence[str | os.PathLike[str]],
+    env: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    *,
+    stdin: str = "null",
+    stdout: str = "inherit",
+    stderr: str = "tee",
+    on_exit: Callable[[str, int, int], Any] | None = None,
+    **child_fields: Any,
+) -> Child:
+    """An OS process as a child; see Command for the streams. Raises SpecError.
+
+    Exit code 0 is a normal end, anything else (also a signal) a crash. `shutdown`: SIGTERM, then SIGKILL to
+    its process group after that many seconds ("kill": SIGKILL at once). It dies with this process, however
+    that ends: parent-death signal, and the read end of a pipe whose number is in SUPERVISION_PARENT_FD.
+    """
+    where = f"process {id!r}"
+    if isinstance(argv, str | bytes) or not argv:
+        raise SpecError(f"{where}: argv must be a non-empty list of words, not {argv!r}")
+    words = tuple(os.fspath(word) for word in argv)
+    if not all(isinstance(word, str) for word in words):
+        raise SpecError(f"{where}: argv must be text, not {argv!r}")
+    if any("\0" in word for word in words):
+        raise SpecError(f"{where}: argv contains a NUL character")
+    for name, value, allowed in (
+        ("stdin", stdin, ("null", "inherit")),
+        ("stdout", stdout, ("null", "inherit")),
+        ("stderr", stderr, ("tee", "tail", "inherit", "null")),
+    ):
+        if value not in allowed:
+            raise SpecError(f"{where}: {name} must be one of {', '.join(allowed)}, not {value!r}")
+    if on_exit is not None and not callable(on_exit):
+        raise SpecError(f"{where}: on_exit must be callable, not {on_exit!r}")
+    if child_fields.get("hang_after") is not None:
+        raise SpecError(f"{where}: hang_after is for actors; a process is watched by who talks to it")
+    _no_unknown(where, {k: v for k, v in child_fields.items() if k not in _FIELDS})
+    from supervision._process import ProcessChild  # the spec names its carrier, the carrier reads the spec
+
+    command = Command(
+        words,
+        None if env is None else types.MappingProxyType(dict(env)),
+        None if cwd is None else os.fspath(cwd),
+        stdin,
+        stdout,
+        stderr,
+        on_exit,
+    )
+    return Child(id, ProcessChild, command=command, **child_fields)
+
+
+def unique_ids(spec: Child) -> None:
+    """Raise SpecError when an id occurs twice in the tree."""
+    seen: set[str] = set()
+    for child in spec.walk():
+        if child.id in seen:
+            raise SpecError(f"child id {child.id!r} occurs twice in the tree of {spec.id!r}")
+        seen.add(child.id)
+
+
+def _nested(id: str, nest: Nest, fields: Mapping[str, Any]) -> Child:
+    from supervision._supervisor import SupervisorActor  # the same knot as in process()
+
+    _no_unknown(f"supervisor {id!r}", {k: v for k, v in fields.items() if k not in _FIELDS})
+    if fields.get("hang_after") is not None:
+        raise SpecError(f"supervisor {id!r}: hang_after is for actors; a supervisor waits for its children")
+    given = {"shutdown": math.inf, "start_timeout": math.inf, **fields}
+    return Child(id, SupervisorActor, nest=nest, **given)
+
+
+def _check(child: Child) -> None:
+    where = f"child {child.id!r}"
+    if not isinstance(child.id, str) or not child.id or any(c in child.id for c in "/\0\n"):
+        raise SpecError(f"{where}: an id is a non-empty word without '/' or line ends")
+    if not callable(child.start):
+        raise SpecError(f"{where}: start must be an Actor class or a callable, not {child.start!r}")
+    _enum(where, "restart", child.restart, Restart)
+    _enum(where, "inbox", child.inbox, InboxPolicy)
+    if child.shutdown != "kill":
+        _number(f"{where}: shutdown", child.shutdown, low=0.0, finite=False, also='"kill"')
+    _number(f"{where}: start_timeout", child.start_timeout, low=0.0, finite=False)
+    if child.hang_after is not None:
+        _number(f"{where}: hang_after", child.hang_after, low=0.0, strict=True, also="None")
+    if child.backoff is not None and not isinstance(child.backoff, Backoff):
+        raise SpecError(f"{where}: backoff must be a Backoff, not {child.backoff!r}")
+    if not isinstance(child.significant, bool):
+        raise SpecError(f"{where}: significant must be True or False, not {child.significant!r}")
+    if child.significant and child.restart is Restart.PERMANENT:
+        raise SpecError(f"{where}: a permanent child cannot be significant (it never ends by itself)")
+
+
+def _significant_allowed(where: str, child: Child, auto_shutdown: AutoShutdown) -> None:
+    if child.significant and auto_shutdown is AutoShutdown.NEVER:
+        raise SpecError(f"{where}: child {child.id!r} is significant, but auto_shutdown is never")
+
+
+def _budget(where: str, intensity: object, period: object) -> None:
+    if not isinstance(intensity, int) or isinstance(intensity, bool) or intensity < 0:
+        raise SpecError(f"{where}: intensity must be a whole number from 0, not {intensity!r}")
+    _number(f"{where}: period", period, low=0.0, strict=True)
+
+
+def _number(
+    what: str, value: object, *, low: float, finite: bool = True, strict: bool = False, also: str = ""
+) -> None:
+    ok = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if ok:
+        assert isinstance(value, int | float)
+        ok = (value > low if strict else value >= low) and (not finite or math.isfinite(value))
+    if not ok:
+        bound = f"above {low:g}" if strict else f"from {low:g}"
+        raise SpecError(f"{what} must be a number {bound}{' or ' + also if also else ''}, not {value!r}")
+
+
+def _enum(where: str, name: str, value: object, kind: type[enum.Enum]) -> None:
+    if not isinstance(value, kind):
+        allowed = ", ".join(f"{kind.__name__}.{m.name}" for m in kind)
+        raise SpecError(f"{where}: {name} must be one of {allowed}, not {value!r}")
+
+
+def _no_unknown(where: str, unknown: Mapping[str, Any]) -> None:
+    for name in unknown:
+        near = difflib.get_close_matches(name, _FIELDS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise SpecError(f"{where}: no field {name!r}{hint}")

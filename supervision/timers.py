@@ -1,0 +1,143 @@
+"""Timers: messages that come later. One thread and one heap per root.
+
+The thread looks at the clock at least every 20 ms while a timer is armed, so virtual time that jumps (a
+frozen clock ticked by an hour) fires without any patching.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from supervision._clock import now
+
+POLL_S = 0.02
+
+log = logging.getLogger("supervision")
+
+
+class Address(Protocol):
+    """Anything that takes messages: a Handle, an Inbox, a mailbox."""
+
+    def tell(self, message: Any, /) -> bool: ...
+
+
+class Timer:
+    """One pending message (or, with `every`, a series of them)."""
+
+    __slots__ = ("cancelled", "due", "interval", "queued", "send")
+
+    def __init__(self, due: float, send: Callable[[Timer], Any], interval: float | None) -> None:
+        self.due = due
+        self.send = send
+        self.interval = interval
+        self.cancelled = False
+        self.queued = False  # put into an inbox, not yet handled there
+
+    def cancel(self) -> None:
+        """No more messages from it, also none that waits in the actor's own inbox; harmless at any time."""
+        self.cancelled = True
+
+
+class Timers:
+    """The timer service of one root."""
+
+    def __init__(self, name: str = "timers") -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._name = name
+
+    def after(self, seconds: float, address: Address, message: Any) -> Timer:
+        """Tell `address` the message once, `seconds` from now (0 or less: as soon as possible)."""
+        return self.schedule(seconds, lambda _timer: address.tell(message))
+
+    def every(self, seconds: float, address: Address, message: Any) -> Timer:
+        """Tell `address` the message again and again, first after `seconds` (more than 0).
+
+        Beats that were missed (a late thread, a jump of the clock) are not made up for: one comes, then the
+        next whole interval after now.
+        """
+        return self.schedule(seconds, lambda _timer: address.tell(message), interval=seconds)
+
+    def schedule(
+        self, seconds: float, send: Callable[[Timer], Any], *, interval: float | None = None
+    ) -> Timer:
+        """Call `send(timer)` in the timer thread; it must not block. After close nothing fires."""
+        if interval is not None and not interval > 0:
+            raise ValueError(f"an interval must be more than 0 seconds, not {interval!r}")
+        timer = Timer(now() + seconds, send, interval)
+        with self._wake:
+            if self._closed:
+                timer.cancelled = True
+                return timer
+            self._push(timer)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            else:
+                self._wake.notify()
+        return timer
+
+    def armed(self) -> int:
+        """How many timers are pending."""
+        return sum(1 for _, _, timer in list(self._heap) if not timer.cancelled)
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Cancel everything and end the thread."""
+        with self._wake:
+            self._closed = True
+            self._heap.clear()
+            self._wake.notify()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def _push(self, timer: Timer) -> None:
+        heapq.heappush(self._heap, (timer.due, next(self._order), timer))
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while True:
+                    if self._closed:
+                        return
+                    due = self._due()
+                    if due:
+                        break
+                    if self._heap:
+                        left = self._heap[0][0] - now()
+                        self._wake.wait(min(POLL_S, max(left, 0.0005)))
+                    else:
+                        self._wake.wait()
+            for timer in due:
+                self._fire(timer)
+
+    def _due(self) -> list[Timer]:
+        moment = now()
+        due = []
+        while self._heap and (self._heap[0][2].cancelled or self._heap[0][0] <= moment):
+            timer = heapq.heappop(self._heap)[2]
+            if timer.cancelled:
+                continue
+            due.append(timer)
+            if timer.interval is not None:
+                timer.due += timer.interval
+                if timer.due <= moment:
+                    timer.due = moment + timer.interval
+                self._push(timer)
+        return due
+
+    def _fire(self, timer: Timer) -> None:
+        if timer.cancelled:
+            return
+        try:
+            timer.send(timer)
+        except Exception:  # the one thread of all timers outlives any receiver
+            log.exception("a timer's receiver raised")
