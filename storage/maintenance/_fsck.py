@@ -25,7 +25,8 @@ _INVARIANTS = {
     # SQLite drops CHECK constraints when it opens a file read-only, so they are asked for here.
     "queue.state": (
         "a request's columns fit its state",
-        """SELECT request_id FROM oos_queue WHERE status NOT IN ('pending', 'sent', 'retry', 'error', 'cancelled')
+        """SELECT request_id FROM oos_queue
+           WHERE status NOT IN ('pending', 'sent', 'retry', 'error', 'cancelled')
            OR sends < 0 OR failures < 0 OR crashes < 0 OR requested_at <> requested_us / 1000000
            OR (status = 'sent') <> (deadline_at IS NOT NULL)
            OR (status = 'sent' AND (sends < 1 OR sent_at IS NULL OR worker IS NULL))
