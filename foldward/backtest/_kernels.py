@@ -25,28 +25,24 @@ _DOWN = SHORT_ENTRY | LONG_EXIT
 # about 1e-14, and a flat stretch of prices must not look like a crossing.
 _SAME = 1e-12
 
-# Columns of the trade table.
+# Rows of the trade table, one column a trade: each quantity lies contiguous. Prices are the market's; what
+# costs make of them follows from the settings (`ledger.ledger`).
 (
     T_ENTRY,
     T_EXIT,
     T_SIDE,
     T_RAW_ENTRY,
     T_RAW_EXIT,
-    T_PRICE_ENTRY,
-    T_PRICE_EXIT,
-    T_COMMISSION,
-    T_FRICTION,
     T_SWAP,
     T_PNL,
     T_STOP,
     T_TARGET,
     T_REASON,
-    T_UNITS,
-) = range(15)
-TRADE_COLUMNS = 15
+) = range(10)
+TRADE_COLUMNS = 10
 
-# Columns of the day table: last bar, P&L carried to its close, highest and lowest P&L at a close of the day,
-# drawdown inside the day (ratio), bars, bars with a position.
+# Rows of the day table, one column a day: last bar, P&L carried to its close, highest and lowest P&L at a
+# close of the day, drawdown inside the day (ratio), bars, bars with a position.
 D_LAST, D_CUM, D_HIGH, D_LOW, D_DRAWDOWN, D_BARS, D_HELD = range(7)
 DAY_COLUMNS = 7
 
@@ -70,6 +66,24 @@ SETTINGS = 12
 OFF, PRICE, PERCENT, ATR = 0, 1, 2, 3
 
 REASON_SIGNAL, REASON_STOP, REASON_TARGET, REASON_REVERSE, REASON_END, REASON_RUIN = 1, 2, 3, 4, 5, 6
+
+# What `check_trades` finds wrong with a ledger.
+(
+    SOUND,
+    L_NOT_FINITE,
+    L_OUTSIDE,
+    L_ORDER,
+    L_AT_ONCE,
+    L_ENTRY_FILL,
+    L_EXIT_FILL,
+    L_PRICE,
+    L_MONEY,
+    L_TOTAL,
+) = range(10)
+
+# Rows of the per-day trade sums.
+P_TRADES, P_WINS, P_PROFIT, P_LOSS, P_NOTIONAL = range(5)
+PER_DAY = 5
 
 OK, RUINED, BAD_FILL, NOT_FINITE, BAD_ACCOUNT, BAD_PRICE, MET = 0, 1, 2, 3, 4, 5, 6
 
@@ -678,49 +692,46 @@ def average_true_range(h, l, c, period, out):  # noqa: E741
 
 
 @kernel
-def _grow(table):
-    wider = np.empty((table.shape[0] * 2, table.shape[1]), dtype=np.float64)
-    wider[: table.shape[0]] = table
-    return wider
-
-
-@kernel
-def _book(row, entered, i, side, units, worse, rate, raw_in, raw_out, fee_in, swap, stop, target, reason):
-    """Write one closed trade into `row` and return its P&L after all costs."""
+def _book(trades, at, entered, i, side, units, worse, rate, raw_in, raw_out, fee_in, swap, stop, target, why):
+    """Write one closed trade into column `at` of the table and return its P&L after all costs."""
     price_in = raw_in + side * worse
     price_out = raw_out - side * worse
     fee_out = price_out * units * rate
     pnl = side * units * (price_out - price_in) - fee_in - fee_out + swap
-    row[T_ENTRY] = entered
-    row[T_EXIT] = i
-    row[T_SIDE] = side
-    row[T_RAW_ENTRY] = raw_in
-    row[T_RAW_EXIT] = raw_out
-    row[T_PRICE_ENTRY] = price_in
-    row[T_PRICE_EXIT] = price_out
-    row[T_COMMISSION] = fee_in + fee_out
-    row[T_FRICTION] = 2.0 * worse * units
-    row[T_SWAP] = swap
-    row[T_PNL] = pnl
-    row[T_STOP] = stop
-    row[T_TARGET] = target
-    row[T_REASON] = reason
-    row[T_UNITS] = units
+    trades[T_ENTRY, at] = entered
+    trades[T_EXIT, at] = i
+    trades[T_SIDE, at] = side
+    trades[T_RAW_ENTRY, at] = raw_in
+    trades[T_RAW_EXIT, at] = raw_out
+    trades[T_SWAP, at] = swap
+    trades[T_PNL, at] = pnl
+    trades[T_STOP, at] = stop
+    trades[T_TARGET, at] = target
+    trades[T_REASON, at] = why
     return pnl
 
 
 @kernel
-def _first_open_after(table, bar):
-    """The first row of a trade table that ends after `bar`."""
+def _first_open_after(trades, bar):
+    """The first column of a trade table that ends after `bar`."""
     low = 0
-    high = table.shape[0]
+    high = trades.shape[1]
     while low < high:
         middle = (low + high) // 2
-        if table[middle, T_EXIT] > bar:
+        if trades[T_EXIT, middle] > bar:
             high = middle
         else:
             low = middle + 1
     return low
+
+
+@kernel
+def _distance(mode, value, anchor, atr):
+    if mode == PRICE:
+        return value
+    if mode == PERCENT:
+        return anchor * value / 100.0
+    return value * atr
 
 
 @kernel
@@ -748,7 +759,8 @@ def simulate(
     day). track: empty, or length n to receive the P&L carried to each close. other: the trade table of a run
     over more bars; with `seek` the run ends with status MET at the first close where both are flat or hold
     the same position, because from there on they are one. Returns (trades, days, status, bar): tables of
-    TRADE_COLUMNS and DAY_COLUMNS, an outcome (OK, MET, RUINED or a broken invariant) and its bar.
+    shape (TRADE_COLUMNS, trades) and (DAY_COLUMNS, days), an outcome (OK, MET, RUINED or a broken invariant)
+    and its bar.
     """
     sl_mode = int(settings[S_SL_MODE])
     tp_mode = int(settings[S_TP_MODE])
@@ -763,10 +775,17 @@ def simulate(
     swaps = settings[S_SWAPS] != 0.0
     keep = len(track) > 0
     needs_atr = sl_mode == ATR or tp_mode == ATR
+    entries = mask & np.uint8(LONG_ENTRY | SHORT_ENTRY)
 
-    trades = np.empty((256, TRADE_COLUMNS), dtype=np.float64)
+    # Sized once: a table that is replaced inside the loop costs two atomic operations a bar.
+    room = 0
+    room_days = 1
+    for i in range(lo, hi):
+        room += (sig[i] & entries) != 0
+        room_days += day_end[i] != 0
+    trades = np.empty((TRADE_COLUMNS, room), dtype=np.float64)
     count = 0
-    days = np.empty((64, DAY_COLUMNS), dtype=np.float64)
+    days = np.empty((DAY_COLUMNS, room_days), dtype=np.float64)
     n_days = 0
     status = OK
     where = -1
@@ -774,172 +793,176 @@ def simulate(
     side = 0
     entered = 0
     raw_in = 0.0
-    price_in = 0.0
     fee_in = 0.0
     stop = 0.0
     target = 0.0
+    # The levels that end a position from below and from above, whatever its side; infinite where off.
+    below = -np.inf
+    above = np.inf
     swap = 0.0
     realised = 0.0
-    account = 0.0  # cash moved by fills, kept apart from `realised` as the second book
+    # The P&L at close x is base + slope · (x − price_in).
+    base = 0.0
+    price_in = 0.0
+    slope = 0.0
+    # The second book: cash as fills move it, kept apart from `realised` and compared with it.
+    account = 0.0
 
     cum = 0.0
     high = 0.0
     low = 0.0
-    day_peak = 0.0
     day_drawdown = 0.0
     day_floor = 0.0
-    day_bars = 0
+    day_first = lo
     day_held = 0
     ahead = _first_open_after(other, lo) if seek else 0
+    bits = np.uint8(0)
+    final = hi - 1
 
     for i in range(lo, hi):
-        price = o[i]
-        bits = sig[i - 1] & mask if i > lo else np.uint8(0)
-        want = 0
-        leave = 0
-        fill = 0.0
-        if bits:
-            if side == 0:
-                if bits & LONG_ENTRY:
-                    want = 1
-                elif bits & SHORT_ENTRY:
-                    want = -1
-            elif side > 0:
-                if bits & SHORT_ENTRY and not bits & LONG_ENTRY:
-                    want = -1
-                    leave = REASON_REVERSE
-                elif bits & LONG_EXIT:
-                    leave = REASON_SIGNAL
-            elif bits & LONG_ENTRY:
-                want = 1
-                leave = REASON_REVERSE
-            elif bits & SHORT_EXIT:
-                leave = REASON_SIGNAL
+        wishes = bits
+        bits = sig[i] & mask
+        quiet = side != 0 and not wishes and not swaps and i < final
+        if quiet and l[i] > below and h[i] < above:
+            # Most bars: a position rests.
+            day_held += 1
+            cum = base + slope * (c[i] - price_in)
+        elif side != 0 or wishes & entries:
+            price = o[i]
+            want = 0
+            leave = 0
             fill = price
-        if swaps and side != 0:
-            swap += (swap_long[i] if side > 0 else swap_short[i]) * units
+            if side != 0 and swaps:
+                swap += (swap_long[i] if side > 0 else swap_short[i]) * units
+                base = realised - fee_in + swap
+            if wishes:
+                if side == 0:
+                    want = 1 if wishes & LONG_ENTRY else -1
+                elif side > 0:
+                    if wishes & SHORT_ENTRY and not wishes & LONG_ENTRY:
+                        want = -1
+                        leave = REASON_REVERSE
+                    elif wishes & LONG_EXIT:
+                        leave = REASON_SIGNAL
+                elif wishes & LONG_ENTRY:
+                    want = 1
+                    leave = REASON_REVERSE
+                elif wishes & SHORT_EXIT:
+                    leave = REASON_SIGNAL
 
-        # At most two rounds: leave at the open and perhaps reverse there; then stop or target in the bar.
-        inside = False
-        while True:
-            if leave != 0:
-                if count == trades.shape[0]:
-                    trades = _grow(trades)
-                pnl = _book(
-                    trades[count],
-                    entered,
-                    i,
-                    side,
-                    units,
-                    worse,
-                    rate,
-                    raw_in,
-                    fill,
-                    fee_in,
-                    swap,
-                    stop,
-                    target,
-                    leave,
-                )
-                price_out = fill - side * worse
-                count += 1
-                realised += pnl
-                account += side * units * price_out - price_out * units * rate + swap
-                if not (l[i] <= fill <= h[i]):
-                    status = BAD_FILL
-                    where = i
-                elif not price_out > 0.0:
-                    status = BAD_PRICE
-                    where = i
-                elif not abs(account - realised) <= 1e-9 * (cash + abs(realised) + units * price_out):
-                    status = BAD_ACCOUNT
-                    where = i
-                account = realised
-                side = 0
-                swap = 0.0
-                leave = 0
-            if inside:
-                break
-            if want != 0:
-                level = 1.0
-                if needs_atr:
-                    level = atr[i - 1]
-                if level > 0.0:
-                    side = want
-                    entered = i
-                    raw_in = price
-                    price_in = price + side * worse
-                    fee_in = price_in * units * rate
-                    account -= side * units * price_in + fee_in
-                    anchor = c[i - 1] if from_signal else price
-                    stop = 0.0
-                    target = 0.0
-                    if sl_mode != OFF:
-                        away = (
-                            sl
-                            if sl_mode == PRICE
-                            else (anchor * sl / 100.0 if sl_mode == PERCENT else sl * level)
-                        )
-                        stop = anchor - side * away
-                    if tp_mode != OFF:
-                        away = (
-                            tp
-                            if tp_mode == PRICE
-                            else (anchor * tp / 100.0 if tp_mode == PERCENT else tp * level)
-                        )
-                        target = anchor + side * away
-                    if not (l[i] <= price <= h[i]):
+            # At most two rounds: leave at the open and perhaps reverse there; then stop or target in the bar.
+            inside = False
+            while True:
+                if leave != 0:
+                    price_out = fill - side * worse
+                    pnl = _book(
+                        trades,
+                        count,
+                        entered,
+                        i,
+                        side,
+                        units,
+                        worse,
+                        rate,
+                        raw_in,
+                        fill,
+                        fee_in,
+                        swap,
+                        stop,
+                        target,
+                        leave,
+                    )
+                    count += 1
+                    realised += pnl
+                    account += side * units * price_out - price_out * units * rate + swap
+                    if not (l[i] <= fill <= h[i]):
                         status = BAD_FILL
                         where = i
-                    elif not price_in > 0.0:
+                    elif not price_out > 0.0:
                         status = BAD_PRICE
                         where = i
-                want = 0
-            if side == 0:
-                break
-            day_held += 1
-            if side > 0:
-                if sl_mode != OFF and l[i] <= stop:
-                    leave = REASON_STOP
-                    fill = min(price, stop)
-                if tp_mode != OFF and (leave == 0 or price > stop) and h[i] >= target:
-                    if price >= target:
-                        leave = REASON_TARGET
+                    elif not abs(account - realised) <= 1e-9 * (cash + abs(realised) + units * price_out):
+                        status = BAD_ACCOUNT
+                        where = i
+                    account = realised
+                    side = 0
+                    swap = 0.0
+                    base = realised
+                    slope = 0.0
+                    leave = 0
+                if inside:
+                    break
+                if want != 0:
+                    unit = atr[i - 1] if needs_atr else 1.0
+                    if unit > 0.0:
+                        side = want
+                        entered = i
+                        raw_in = price
+                        price_in = price + side * worse
+                        fee_in = price_in * units * rate
+                        account -= side * units * price_in + fee_in
+                        slope = side * units
+                        base = realised - fee_in
+                        anchor = c[i - 1] if from_signal else price
+                        stop = 0.0
+                        target = 0.0
+                        below = -np.inf
+                        above = np.inf
+                        if sl_mode != OFF:
+                            stop = anchor - side * _distance(sl_mode, sl, anchor, unit)
+                            if side > 0:
+                                below = stop
+                            else:
+                                above = stop
+                        if tp_mode != OFF:
+                            target = anchor + side * _distance(tp_mode, tp, anchor, unit)
+                            if side > 0:
+                                above = target
+                            else:
+                                below = target
+                        if not (l[i] <= price <= h[i]):
+                            status = BAD_FILL
+                            where = i
+                        elif not price_in > 0.0:
+                            status = BAD_PRICE
+                            where = i
+                    want = 0
+                if side == 0:
+                    break
+                day_held += 1
+                if l[i] <= below or h[i] >= above:
+                    inside = True
+                    if price <= below or price >= above:
+                        # A gap through a level: it fills at the open.
                         fill = price
-                    elif leave == 0:
-                        leave = REASON_TARGET
-                        fill = target
-            else:
-                if sl_mode != OFF and h[i] >= stop:
-                    leave = REASON_STOP
-                    fill = max(price, stop)
-                if tp_mode != OFF and (leave == 0 or price < stop) and l[i] <= target:
-                    if price <= target:
-                        leave = REASON_TARGET
-                        fill = price
-                    elif leave == 0:
-                        leave = REASON_TARGET
-                        fill = target
-            if leave == 0 and i == hi - 1:
-                leave = REASON_END
-                fill = c[i]
-            if leave == 0:
-                break
-            inside = True
+                        leave = REASON_STOP if (price <= below) == (side > 0) else REASON_TARGET
+                    elif side > 0:
+                        leave = REASON_STOP if l[i] <= below else REASON_TARGET
+                        fill = below if l[i] <= below else above
+                    else:
+                        leave = REASON_STOP if h[i] >= above else REASON_TARGET
+                        fill = above if h[i] >= above else below
+                elif i == final:
+                    inside = True
+                    leave = REASON_END
+                    fill = c[i]
+                if not inside:
+                    break
 
-        cum = realised
-        if side != 0:
-            cum = realised + (side * units * (c[i] - price_in) - fee_in + swap)
-        equity = cash + cum
-        if equity <= 0.0 and status == OK:
+            cum = base + slope * (c[i] - price_in)
+        elif keep or seek or day_end[i] or i == final:
+            # Flat, nothing happens.
+            cum = realised
+        else:
+            continue
+        if not cash + cum > 0.0 and status == OK:
             status = RUINED
             where = i
             if side != 0:
                 # The position is closed where the equity was lost; what that costs is part of the ruin.
-                if count == trades.shape[0]:
-                    trades = _grow(trades)
                 pnl = _book(
-                    trades[count],
+                    trades,
+                    count,
                     entered,
                     i,
                     side,
@@ -957,45 +980,37 @@ def simulate(
                 count += 1
                 realised += pnl
                 side = 0
-                swap = 0.0
                 cum = realised
-                equity = cash + cum
-        if keep:
-            track[i] = cum
         if cum > high:
             high = cum
-        if cum < low:
-            low = cum
-        # The floor is where the drawdown so far would be exceeded: no division a bar.
-        if cum > day_peak:
-            day_peak = cum
+            # The floor is where the drawdown so far would be exceeded: no division a bar.
             day_floor = cum - (cash + cum) * day_drawdown
         elif cum < day_floor:
-            day_drawdown = (day_peak - cum) / (cash + day_peak)
+            day_drawdown = (high - cum) / (cash + high)
             day_floor = cum
-        day_bars += 1
-        if seek and i < hi - 1 and status == OK:
-            while ahead < other.shape[0] and other[ahead, T_EXIT] <= i:
+        if not cum >= low:
+            low = cum
+        if keep:
+            track[i] = cum
+        if seek and i < final and status == OK:
+            while ahead < other.shape[1] and other[T_EXIT, ahead] <= i:
                 ahead += 1
-            holds = ahead < other.shape[0] and other[ahead, T_ENTRY] <= i
+            holds = ahead < other.shape[1] and other[T_ENTRY, ahead] <= i
             if side == 0:
                 meets = not holds
             else:
-                meets = holds and other[ahead, T_ENTRY] == entered and other[ahead, T_SIDE] == side
+                meets = holds and other[T_ENTRY, ahead] == entered and other[T_SIDE, ahead] == side
             if meets:
                 status = MET
                 where = i
-        if day_end[i] or i == hi - 1 or status != OK:
-            if n_days == days.shape[0]:
-                days = _grow(days)
-            row = days[n_days]
-            row[D_LAST] = i
-            row[D_CUM] = cum
-            row[D_HIGH] = high
-            row[D_LOW] = low
-            row[D_DRAWDOWN] = day_drawdown
-            row[D_BARS] = day_bars
-            row[D_HELD] = day_held
+        if day_end[i] or i == final or status != OK:
+            days[D_LAST, n_days] = i
+            days[D_CUM, n_days] = cum
+            days[D_HIGH, n_days] = high
+            days[D_LOW, n_days] = low
+            days[D_DRAWDOWN, n_days] = day_drawdown
+            days[D_BARS, n_days] = i - day_first + 1
+            days[D_HELD, n_days] = day_held
             n_days += 1
             if not np.isfinite(cum):
                 status = NOT_FINITE
@@ -1009,28 +1024,30 @@ def simulate(
                 break
             high = cum
             low = cum
-            day_peak = cum
             day_drawdown = 0.0
             day_floor = cum
-            day_bars = 0
+            day_first = i + 1
             day_held = 0
-    return trades[:count], days[:n_days], status, where
+    return trades[:, :count].copy(), days[:, :n_days].copy(), status, where
 
 
 @kernel
-def _add_trade(sums, row):
-    pnl = row[T_PNL]
+def _add_trade(sums, trades, at, units, worse, rate):
+    pnl = trades[T_PNL, at]
     if pnl > 0.0:
         sums[W_PROFIT] += pnl
         sums[W_WINS] += 1.0
     else:
         sums[W_LOSS] -= pnl
-    sums[W_FEES] += row[T_COMMISSION] + row[T_FRICTION]
-    sums[W_NOTIONAL] += (row[T_PRICE_ENTRY] + row[T_PRICE_EXIT]) * row[T_UNITS]
+    # Spread and slippage move the two fills against each other: their sum is the market's.
+    notional = (trades[T_RAW_ENTRY, at] + trades[T_RAW_EXIT, at]) * units
+    sums[W_FEES] += notional * rate + 2.0 * worse * units
+    sums[W_NOTIONAL] += notional
     sums[W_TRADES] += 1.0
     # The bar of an exit at the open is not one in the market.
-    inside = row[T_REASON] != REASON_SIGNAL and row[T_REASON] != REASON_REVERSE
-    sums[W_HELD] += row[T_EXIT] - row[T_ENTRY] + (1.0 if inside else 0.0)
+    why = trades[T_REASON, at]
+    inside = why != REASON_SIGNAL and why != REASON_REVERSE
+    sums[W_HELD] += trades[T_EXIT, at] - trades[T_ENTRY, at] + (1.0 if inside else 0.0)
 
 
 @kernel
@@ -1113,50 +1130,49 @@ def measure_windows(
         worst = 0.0
         began = 0.0
         cum = 0.0
-        for row in head:
-            _add_trade(sums, row)
-        for d in range(head_days.shape[0]):
-            row = head_days[d]
-            across = (peak - row[D_LOW]) / (cash + peak)
-            worst = max(worst, across, row[D_DRAWDOWN])
-            peak = max(peak, row[D_HIGH])
-            low = min(low, row[D_LOW])
-            cum = row[D_CUM]
-            if status != MET or day_end[int(row[D_LAST])]:
+        for t in range(head.shape[1]):
+            _add_trade(sums, head, t, units, worse, rate)
+        for d in range(head_days.shape[1]):
+            across = (peak - head_days[D_LOW, d]) / (cash + peak)
+            worst = max(worst, across, head_days[D_DRAWDOWN, d])
+            peak = max(peak, head_days[D_HIGH, d])
+            low = min(low, head_days[D_LOW, d])
+            cum = head_days[D_CUM, d]
+            if status != MET or day_end[int(head_days[D_LAST, d])]:
                 _add_day(sums, cum - began, cash + began, returns, at)
                 at += 1
                 began = cum
         if status == MET:
             shift = cum - track[met]
             g = _first_open_after(trades, met)
-            while g < trades.shape[0] and trades[g, T_EXIT] < hi:
-                _add_trade(sums, trades[g])
+            while g < trades.shape[1] and trades[T_EXIT, g] < hi:
+                _add_trade(sums, trades, g, units, worse, rate)
                 g += 1
             # What the end of the window takes from an open position: half the spread, slippage, commission.
             forced = 0.0
-            if g < trades.shape[0] and trades[g, T_ENTRY] < hi:
-                row = trades[g].copy()
-                side = row[T_SIDE]
+            if g < trades.shape[1] and trades[T_ENTRY, g] < hi:
+                last_one = trades[:, g : g + 1].copy()
+                side = last_one[T_SIDE, 0]
+                price_in = last_one[T_RAW_ENTRY, 0] + side * worse
                 price_out = c[hi - 1] - side * worse
-                fee_in = row[T_PRICE_ENTRY] * units * rate
+                fee_in = price_in * units * rate
                 fee_out = price_out * units * rate
                 swap = 0.0
                 if swaps:
-                    for i in range(int(row[T_ENTRY]) + 1, hi):
+                    for i in range(int(last_one[T_ENTRY, 0]) + 1, hi):
                         swap += (swap_long[i] if side > 0 else swap_short[i]) * units
-                row[T_EXIT] = hi - 1
-                row[T_PRICE_EXIT] = price_out
-                row[T_COMMISSION] = fee_in + fee_out
-                row[T_PNL] = side * units * (price_out - row[T_PRICE_ENTRY]) - fee_in - fee_out + swap
-                row[T_REASON] = REASON_END
-                _add_trade(sums, row)
+                last_one[T_EXIT, 0] = hi - 1
+                last_one[T_RAW_EXIT, 0] = c[hi - 1]
+                last_one[T_PNL, 0] = side * units * (price_out - price_in) - fee_in - fee_out + swap
+                last_one[T_REASON, 0] = REASON_END
+                _add_trade(sums, last_one, 0, units, worse, rate)
                 forced = worse * units + fee_out
             i = met + 1
             low_day = 0
-            high_day = days.shape[0]
+            high_day = days.shape[1]
             while low_day < high_day:
                 middle = (low_day + high_day) // 2
-                if days[middle, D_LAST] >= i:
+                if days[D_LAST, middle] >= i:
                     high_day = middle
                 else:
                     low_day = middle + 1
@@ -1164,21 +1180,21 @@ def measure_windows(
             first_whole = -1
             last_whole = -2
             while i < hi:
-                last = min(int(days[day, D_LAST]), hi - 1)
+                last = min(int(days[D_LAST, day]), hi - 1)
                 if last < hi - 1 and day_end[i - 1]:
-                    row = days[day]
                     if first_whole < 0:
                         first_whole = day
                     last_whole = day
-                    top = row[D_HIGH] + shift
-                    bottom = row[D_LOW] + shift
+                    top = days[D_HIGH, day] + shift
+                    bottom = days[D_LOW, day] + shift
+                    inner = days[D_DRAWDOWN, day]
                     # The same fall weighs more on a smaller equity: least at one end of the day's range.
-                    thin = (cash + row[D_HIGH]) / (cash + top)
-                    thick = (cash + row[D_LOW]) / (cash + bottom)
-                    worst = max(worst, (peak - bottom) / (cash + peak), row[D_DRAWDOWN] * min(thin, thick))
+                    thin = (cash + days[D_HIGH, day]) / (cash + top)
+                    thick = (cash + days[D_LOW, day]) / (cash + bottom)
+                    worst = max(worst, (peak - bottom) / (cash + peak), inner * min(thin, thick))
                     peak = max(peak, top)
                     low = min(low, bottom)
-                    cum = row[D_CUM] + shift
+                    cum = days[D_CUM, day] + shift
                 else:
                     stop = last if last < hi - 1 else hi - 2
                     worst = _deepest(track, i, stop, shift, peak, cash, worst)
@@ -1199,13 +1215,12 @@ def measure_windows(
                 i = last + 1
                 day += 1
             for d in range(first_whole, last_whole + 1):
-                row = days[d]
-                thin = (cash + row[D_HIGH]) / (cash + row[D_HIGH] + shift)
-                thick = (cash + row[D_LOW]) / (cash + row[D_LOW] + shift)
-                if row[D_DRAWDOWN] * max(thin, thick) > worst:
-                    begin = int(days[d - 1, D_LAST]) + 1 if d > 0 else 0
-                    start = (days[d - 1, D_CUM] if d > 0 else 0.0) + shift
-                    worst = _deepest(track, begin, int(row[D_LAST]), shift, start, cash, worst)
+                thin = (cash + days[D_HIGH, d]) / (cash + days[D_HIGH, d] + shift)
+                thick = (cash + days[D_LOW, d]) / (cash + days[D_LOW, d] + shift)
+                if days[D_DRAWDOWN, d] * max(thin, thick) > worst:
+                    begin = int(days[D_LAST, d - 1]) + 1 if d > 0 else 0
+                    start = (days[D_CUM, d - 1] if d > 0 else 0.0) + shift
+                    worst = _deepest(track, begin, int(days[D_LAST, d]), shift, start, cash, worst)
         if not cash + low > 0.0:
             sums[W_STATUS] = RUINED
         sums[W_GAIN] = cum / cash
@@ -1213,3 +1228,85 @@ def measure_windows(
         sums[W_TOP] = peak / cash
         sums[W_BOTTOM] = low / cash
         sums[W_DRAWDOWN] = worst
+
+
+@kernel
+def check_trades(o, h, l, c, trades, days, lo, hi, settings, per_day):  # noqa: E741
+    """The ledger's own arithmetic against the candles and the equity, and its sums by day of exit.
+
+    per_day: shape (PER_DAY, days), filled. Returns (SOUND or the first broken rule, the trade's number).
+    """
+    units = settings[S_UNITS]
+    cash = settings[S_CASH]
+    worse = settings[S_HALF] + settings[S_SLIPPAGE]
+    rate = settings[S_COMMISSION]
+    per_day[:] = 0.0
+    total = 0.0
+    moved = 0.0
+    day = 0
+    before = lo
+    reversed_ = False
+    for t in range(trades.shape[1]):
+        pnl = trades[T_PNL, t]
+        raw_in = trades[T_RAW_ENTRY, t]
+        raw_out = trades[T_RAW_EXIT, t]
+        stop = trades[T_STOP, t]
+        target = trades[T_TARGET, t]
+        swap = trades[T_SWAP, t]
+        if not np.isfinite(pnl + raw_in + raw_out + stop + target + swap):
+            return L_NOT_FINITE, t
+        entry = int(trades[T_ENTRY, t])
+        leave = int(trades[T_EXIT, t])
+        why = trades[T_REASON, t]
+        side = trades[T_SIDE, t]
+        if entry <= lo or leave >= hi or leave < entry or (side != 1.0 and side != -1.0):
+            return L_OUTSIDE, t
+        if entry < before or (entry == before and t > 0 and not reversed_):
+            return L_ORDER, t
+        at_open = why in (REASON_SIGNAL, REASON_REVERSE)
+        if entry == leave and at_open:
+            return L_AT_ONCE, t
+        if raw_in != o[entry] or not l[entry] <= raw_in <= h[entry]:
+            return L_ENTRY_FILL, t
+        first = o[leave]
+        if at_open:
+            due = first
+        elif why == REASON_STOP:
+            due = min(first, stop) if side > 0 else max(first, stop)
+        elif why == REASON_TARGET:
+            due = max(first, target) if side > 0 else min(first, target)
+        elif why in (REASON_END, REASON_RUIN):
+            due = c[leave]
+        else:
+            return L_EXIT_FILL, t
+        if raw_out != due or not l[leave] <= raw_out <= h[leave]:
+            return L_EXIT_FILL, t
+        price_in = raw_in + side * worse
+        price_out = raw_out - side * worse
+        if not (price_in > 0.0 and price_out > 0.0 and units > 0.0):
+            return L_PRICE, t
+        notional = (price_in + price_out) * units
+        # What the market moved, less what trading cost: not the formula that the simulation books by.
+        owed = side * units * (raw_out - raw_in) - 2.0 * worse * units - notional * rate + swap
+        if not abs(owed - pnl) <= 1e-9 * (cash + abs(pnl) + notional):
+            return L_MONEY, t
+        total += pnl
+        moved += abs(pnl)
+        while day < days.shape[1] - 1 and days[D_LAST, day] < leave:
+            day += 1
+        per_day[P_TRADES, day] += 1.0
+        if pnl > 0.0:
+            per_day[P_WINS, day] += 1.0
+            per_day[P_PROFIT, day] += pnl
+        else:
+            per_day[P_LOSS, day] -= pnl
+        per_day[P_NOTIONAL, day] += notional
+        before = leave
+        reversed_ = why == REASON_REVERSE
+    for d in range(days.shape[1]):
+        if not np.isfinite(days[D_CUM, d]):
+            return L_NOT_FINITE, trades.shape[1]
+    final = days[D_CUM, days.shape[1] - 1] if days.shape[1] > 0 else 0.0
+    if not abs(total - final) <= 1e-9 * (cash + moved):
+        return L_TOTAL, trades.shape[1]
+    return SOUND, -1

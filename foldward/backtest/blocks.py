@@ -15,9 +15,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from foldward.backtest.ledger import Trades
+from foldward.backtest import _kernels as k
 from foldward.backtest.metrics import FLAT_SHARE
-from foldward.data.bars import NS, Ints
+from foldward.data.bars import NS, Floats, Ints
 
 # One trading day. ret, top, bottom: change of equity to the day's end, to its highest and its lowest close of
 # a bar, relative to the equity the day began with. drawdown: ratio inside the day. A trade counts in the
@@ -162,36 +162,28 @@ def fold(table: NDArray[np.void]) -> Block:
     )
 
 
-def day_blocks(
-    days: NDArray[np.float64], trades: Trades, cash: float, time_ns: Ints, first: int
-) -> NDArray[np.void]:
-    """The block table of a run: one row a trading day."""
-    rows = np.zeros(len(days), dtype=BLOCK)
-    last = days[:, 0].astype(np.int64)
-    begin = np.concatenate(([first], last[:-1] + 1))
-    before = cash + np.concatenate(([0.0], days[:-1, 1]))
-    rows["first_bar"], rows["last_bar"] = begin, last
+def day_blocks(days: Floats, sums: Floats, settings: Floats, time_ns: Ints, first: int) -> NDArray[np.void]:
+    """The block table of a run: one row a trading day, from the day table and the trades' sums by day."""
+    rows = np.zeros(days.shape[1], dtype=BLOCK)
+    cash = float(settings[k.S_CASH])
+    worse = float(settings[k.S_HALF] + settings[k.S_SLIPPAGE])
+    last = days[k.D_LAST].astype(np.int64)
+    rows["first_bar"], rows["last_bar"] = np.concatenate(([first], last[:-1] + 1)), last
     rows["time"] = time_ns[last] // NS
+    started = np.concatenate(([0.0], days[k.D_CUM, :-1]))
+    before = cash + started
     # From the P&L itself: a difference of equities would lose the digits of a small position.
-    gain = np.diff(np.concatenate(([0.0], days[:, 1])))
+    gain = days[k.D_CUM] - started
     rows["ret"] = gain / before
-    started = np.concatenate(([0.0], days[:-1, 1]))
-    rows["top"] = (days[:, 2] - started) / before
-    rows["bottom"] = (days[:, 3] - started) / before
-    rows["drawdown"] = days[:, 4]
-    rows["bars"], rows["held"] = days[:, 5], days[:, 6]
+    rows["top"] = (days[k.D_HIGH] - started) / before
+    rows["bottom"] = (days[k.D_LOW] - started) / before
+    rows["drawdown"] = days[k.D_DRAWDOWN]
+    rows["bars"], rows["held"] = days[k.D_BARS], days[k.D_HELD]
     rows["pnl"] = gain
-    at = np.searchsorted(last, trades["exit_bar"])
-    size = len(days)
-
-    def per_day(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(at, weights=weights, minlength=size).astype(np.float64, copy=False)
-
-    pnl = np.ascontiguousarray(trades["pnl"])
-    rows["trades"] = np.bincount(at, minlength=size)
-    rows["wins"] = per_day((pnl > 0).astype(np.float64))
-    rows["gross_profit"] = per_day(np.maximum(pnl, 0.0))
-    rows["gross_loss"] = per_day(np.maximum(-pnl, 0.0))
-    rows["fees"] = per_day(trades["commission"] + trades["friction"])
-    rows["notional"] = per_day((trades["entry_price"] + trades["exit_price"]) * trades["units"])
+    rows["trades"], rows["wins"] = sums[k.P_TRADES], sums[k.P_WINS]
+    rows["gross_profit"], rows["gross_loss"] = sums[k.P_PROFIT], sums[k.P_LOSS]
+    rows["notional"] = sums[k.P_NOTIONAL]
+    rows["fees"] = sums[k.P_NOTIONAL] * settings[k.S_COMMISSION] + sums[k.P_TRADES] * (
+        2.0 * worse * settings[k.S_UNITS]
+    )
     return rows

@@ -12,11 +12,11 @@ from foldward.backtest import _kernels as k
 from foldward.backtest._signals import builtin_signals, column, flags
 from foldward.backtest.blocks import BLOCK, day_blocks
 from foldward.backtest.filters import Aux, allowed
-from foldward.backtest.invariants import check_ledger
+from foldward.backtest.invariants import check_ledger, check_status
 from foldward.backtest.kinds import find_kind
-from foldward.backtest.ledger import empty_ledger, ledger
+from foldward.backtest.ledger import ledger
 from foldward.backtest.levels import Level, parse_level
-from foldward.backtest.metrics import Curve, infer_calendar, invalid, measure
+from foldward.backtest.metrics import Curve, Dealings, infer_calendar, invalid, measure
 from foldward.backtest.outcome import Outcome
 from foldward.backtest.peer import simulate_peer
 from foldward.backtest.plugins import plugin_signals
@@ -28,11 +28,8 @@ from foldward.data.bars import NS, Bars, Floats
 
 _MODES = {"price": k.PRICE, "percent": k.PERCENT, "atr": k.ATR}
 _NONE = column(np.zeros(0))
-_BROKEN = {
-    k.BAD_FILL: "a fill outside its bar",
-    k.BAD_ACCOUNT: "cash and position do not add up to the equity",
-    k.BAD_PRICE: "a fill price that is not positive after costs",
-}
+# What the digest covers of each trade; all else follows from it, the candles and the definition.
+_IDENTITY = (k.T_ENTRY, k.T_EXIT, k.T_SIDE, k.T_RAW_ENTRY, k.T_RAW_EXIT, k.T_PNL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,29 +187,24 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
         prepared.swap_long,
         prepared.swap_short,
         np.zeros(0),
-        np.zeros((0, k.TRADE_COLUMNS)),
+        np.zeros((k.TRADE_COLUMNS, 0)),
         False,
     )
-    notes = list(prepared.notes)
-    if status == k.NOT_FINITE:
-        message = f"the equity is not a number after bar {where}"
-        return _invalid(prepared, window, (Fault("engine.not_finite", message),))
-    if status not in (k.OK, k.RUINED):
-        message = f"{_BROKEN[status]}, at bar {where} ({int(bars.time[where]) // NS})"
-        return _invalid(prepared, window, (Fault("engine.invariant", message),))
-    if status == k.RUINED:
-        notes.append(f"ruined at bar {where} ({int(bars.time[where]) // NS}): the run ended there")
-    trades = ledger(table, bars.time, strategy.units)
-    cum = np.ascontiguousarray(days[:, k.D_CUM])
-    faults = check_ledger(bars, trades, cum, lo, hi, strategy.cash)
+    faults = check_status(bars, status, where)
     if faults:
         return _invalid(prepared, window, faults)
-    if len(trades) and trades["reason"][-1] == k.REASON_END:
+    faults, sums = check_ledger(bars, table, days, lo, hi, prepared.settings)
+    if faults:
+        return _invalid(prepared, window, faults)
+    notes = list(prepared.notes)
+    if status == k.RUINED:
+        notes.append(f"ruined at bar {where} ({int(bars.time[where]) // NS}): the run ended there")
+    if table.shape[1] and table[k.T_REASON, -1] == k.REASON_END:
         notes.append("the last position was closed by the end of the window")
-    blocks = day_blocks(days, trades, strategy.cash, bars.time, lo)
+    blocks = day_blocks(days, sums, prepared.settings, bars.time, lo)
     curve = Curve(
         cash=strategy.cash,
-        cum=cum,
+        cum=days[k.D_CUM],
         times=blocks["time"].copy(),
         start=window.start,
         drawdown=max_drawdown(days, strategy.cash),
@@ -220,12 +212,14 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
         held=int(blocks["held"].sum()),
         ruined=status == k.RUINED,
     )
-    metrics, reasons = measure(curve, trades, prepared.calendar)
+    metrics, reasons = measure(curve, _dealings(blocks, table, prepared.settings), prepared.calendar)
+    settings = prepared.settings
     return Outcome(
         metrics=metrics,
         reasons=reasons,
         window=window,
-        trades=trades,
+        make_trades=lambda: ledger(table, bars.time, settings),
+        identity=tuple(table[row] for row in _IDENTITY),
         day_times=curve.times,
         day_equity=curve.equity(),
         blocks=blocks,
@@ -235,13 +229,27 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
     )
 
 
+def _dealings(blocks: NDArray[np.void], table: Floats, settings: Floats) -> Dealings:
+    side, raw = table[k.T_SIDE], table[k.T_RAW_ENTRY]
+    paid = (raw + side * (settings[k.S_HALF] + settings[k.S_SLIPPAGE])) * settings[k.S_UNITS]
+    return Dealings(
+        trades=int(blocks["trades"].sum()),
+        wins=int(blocks["wins"].sum()),
+        gross_profit=float(blocks["gross_profit"].sum()),
+        gross_loss=float(blocks["gross_loss"].sum()),
+        fees=float(blocks["fees"].sum()),
+        notional=float(blocks["notional"].sum()),
+        trade_returns=float((table[k.T_PNL] / paid).sum()),
+    )
+
+
 def max_drawdown(days: Floats, cash: float) -> float:
     """Largest fall of the equity from a peak at any bar's close, as a ratio of that peak (day table)."""
-    if len(days) == 0:
+    if days.shape[1] == 0:
         return 0.0
-    peaks = np.maximum.accumulate(np.concatenate(([0.0], days[:, k.D_HIGH])))[:-1]
-    across = (peaks - days[:, k.D_LOW]) / (cash + peaks)
-    return max(0.0, float(days[:, k.D_DRAWDOWN].max()), float(across.max()))
+    peaks = np.maximum.accumulate(np.concatenate(([0.0], days[k.D_HIGH])))[:-1]
+    across = (peaks - days[k.D_LOW]) / (cash + peaks)
+    return max(0.0, float(days[k.D_DRAWDOWN].max()), float(across.max()))
 
 
 def _settings(strategy: Strategy, sl: Level | None, tp: Level | None, swaps: bool) -> Floats:
@@ -269,7 +277,6 @@ def _invalid(prepared: Prepared, window: Window, faults: tuple[Fault, ...]) -> O
         metrics=metrics,
         reasons=reasons,
         window=window,
-        trades=empty_ledger(),
         day_times=np.zeros(0, dtype=np.int64),
         day_equity=np.zeros(0),
         blocks=np.zeros(0, dtype=BLOCK),

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foldward.data.bars import NS, Ints
+from foldward.backtest import _kernels as k
+from foldward.data.bars import NS, Floats, Ints
 
 # Order fixed by the codes of the kernel's T_REASON column.
 REASONS = ("", "signal", "stop", "target", "reverse", "end", "ruin")
@@ -45,34 +46,31 @@ def empty_ledger() -> Trades:
     return np.zeros(0, dtype=TRADE)
 
 
-def ledger(table: NDArray[np.float64], time_ns: Ints, units: float) -> Trades:
-    """Structured rows from the kernel's trade table (columns T_ENTRY … T_REASON)."""
-    rows = np.zeros(len(table), dtype=TRADE)
-    entry = table[:, 0].astype(np.int64)
-    leave = table[:, 1].astype(np.int64)
+def ledger(table: Floats, time_ns: Ints, settings: Floats) -> Trades:
+    """Structured rows from the kernel's trade table and the settings it was made with."""
+    rows = np.zeros(table.shape[1], dtype=TRADE)
+    entry = table[k.T_ENTRY].astype(np.int64)
+    leave = table[k.T_EXIT].astype(np.int64)
+    side = table[k.T_SIDE]
+    units = float(settings[k.S_UNITS])
+    worse = float(settings[k.S_HALF] + settings[k.S_SLIPPAGE])
     rows["entry_bar"] = entry
     rows["exit_bar"] = leave
     rows["entry_time"] = time_ns[entry] // NS
     rows["exit_time"] = time_ns[leave] // NS
-    rows["direction"] = table[:, 2].astype(np.int8)
-    rows["reason"] = table[:, 13].astype(np.int8)
+    rows["direction"] = side.astype(np.int8)
+    rows["reason"] = table[k.T_REASON].astype(np.int8)
     rows["units"] = units
-    for column, name in enumerate(
-        (
-            "raw_entry",
-            "raw_exit",
-            "entry_price",
-            "exit_price",
-            "commission",
-            "friction",
-            "swap",
-            "pnl",
-            "stop",
-            "target",
-        ),
-        start=3,
-    ):
-        rows[name] = table[:, column]
+    rows["raw_entry"] = table[k.T_RAW_ENTRY]
+    rows["raw_exit"] = table[k.T_RAW_EXIT]
+    rows["entry_price"] = table[k.T_RAW_ENTRY] + side * worse
+    rows["exit_price"] = table[k.T_RAW_EXIT] - side * worse
+    rows["commission"] = (rows["entry_price"] + rows["exit_price"]) * units * settings[k.S_COMMISSION]
+    rows["friction"] = 2.0 * worse * units
+    rows["swap"] = table[k.T_SWAP]
+    rows["pnl"] = table[k.T_PNL]
+    rows["stop"] = table[k.T_STOP]
+    rows["target"] = table[k.T_TARGET]
     return rows
 
 

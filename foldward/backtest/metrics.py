@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foldward.backtest.ledger import Trades
 from foldward.data.bars import NS, Bars, Floats, Ints
 
 METRICS = (
@@ -116,34 +115,39 @@ class Curve:
         return (self.cum - before) / (self.cash + before)
 
 
-def measure(curve: Curve, trades: Trades, calendar: int) -> Measures:
+@dataclass(frozen=True)
+class Dealings:
+    """Sums over a window's trades. trade_returns: sum of P&L over the entry's notional."""
+
+    trades: int
+    wins: int
+    gross_profit: float
+    gross_loss: float
+    fees: float
+    notional: float
+    trade_returns: float
+
+
+def measure(curve: Curve, dealt: Dealings, calendar: int) -> Measures:
     """All METRICS of a window and the reasons for those that are None."""
     values: dict[str, float | None] = dict.fromkeys(METRICS)
     why: dict[str, str] = {}
     days = len(curve.cum)
-    pnl = np.ascontiguousarray(trades["pnl"])
-    count = len(pnl)
-    wins = int((pnl > 0).sum())
-    values |= {"trades": count, "wins": wins, "losses": count - wins, "days": days}
-    values["pnl"] = float(curve.cum[-1]) if days else 0.0
-    values["final_equity"] = curve.cash + float(values["pnl"] or 0.0)
-    values["max_drawdown"] = curve.drawdown
+    count = dealt.trades
+    pnl = float(curve.cum[-1]) if days else 0.0
+    values |= {"trades": count, "wins": dealt.wins, "losses": count - dealt.wins, "days": days}
+    values |= {"pnl": pnl, "final_equity": curve.cash + pnl, "max_drawdown": curve.drawdown}
     values["exposure"] = curve.held / curve.bars
-    profit = float(pnl[pnl > 0].sum())
-    loss = float(-pnl[pnl < 0].sum())
-    values["gross_profit"], values["gross_loss"] = profit, loss
-    values["fees"] = float(trades["commission"].sum()) + float(trades["friction"].sum())
-    notional = trades["entry_price"] * trades["units"]
-    both = float(notional.sum()) + float((trades["exit_price"] * trades["units"]).sum())
-    values["turnover"] = both / curve.cash
+    values |= {"gross_profit": dealt.gross_profit, "gross_loss": dealt.gross_loss, "fees": dealt.fees}
+    values["turnover"] = dealt.notional / curve.cash
     if count:
-        values["win_rate"] = wins / count
-        values["expectancy"] = float(pnl.sum()) / count
-        values["avg_trade"] = float((pnl / notional).sum()) / count
+        values["win_rate"] = dealt.wins / count
+        values["expectancy"] = (dealt.gross_profit - dealt.gross_loss) / count
+        values["avg_trade"] = dealt.trade_returns / count
     else:
         why |= dict.fromkeys(("win_rate", "expectancy", "avg_trade"), NO_TRADES)
-    if loss > 0:
-        values["profit_factor"] = profit / loss
+    if dealt.gross_loss > 0:
+        values["profit_factor"] = dealt.gross_profit / dealt.gross_loss
     else:
         why["profit_factor"] = "no losing trade" if count else NO_TRADES
     _curve_measures(curve, calendar, values, why)

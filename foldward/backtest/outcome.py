@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from foldward.backtest.ledger import Trades
+from foldward.backtest.ledger import Trades, empty_ledger
 from foldward.contracts.canonical import canonical_bytes
 from foldward.contracts.jobs import Fault, Window
 from foldward.data.bars import Floats, Ints
@@ -23,16 +26,16 @@ class Outcome:
     """One window of one strategy.
 
     metrics: name → number or None (METRICS; win_rate and max_drawdown are ratios); reasons says why for each
-    None. trades: ledger rows (dtype TRADE). day_times: Unix seconds of each trading day's last bar;
-    day_equity: equity at its close. blocks: one row a day (dtype BLOCK). verdict INVALID means that faults
-    say which rule was broken and that no metric has a value. digest: `sha256:…` over all of it, equal for
-    equal results on every machine. annual: trading days a year used for ratios is `calendar`.
+    None. trades: ledger rows (dtype TRADE), made when first asked for. day_times: Unix seconds of each
+    trading day's last bar; day_equity: equity at its close. blocks: one row a day (dtype BLOCK). verdict
+    INVALID means that faults say which rule was broken and that no metric has a value. digest: `sha256:…`
+    over all of it, equal for equal results on every machine. identity: the columns
+    of the trades that the digest covers.
     """
 
     metrics: dict[str, float | None]
     reasons: dict[str, str]
     window: Window
-    trades: Trades
     day_times: Ints
     day_equity: Floats
     blocks: NDArray[np.void]
@@ -42,10 +45,17 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
     engine: str = ENGINE_VERSION
+    make_trades: Callable[[], Trades] = field(default=empty_ledger, repr=False)
+    identity: tuple[NDArray[Any], ...] = field(default=(), repr=False)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", _digest(self))
+
+    @cached_property
+    def trades(self) -> Trades:
+        """The ledger, dtype TRADE."""
+        return self.make_trades()
 
 
 def _digest(outcome: Outcome) -> str:
@@ -62,8 +72,9 @@ def _digest(outcome: Outcome) -> str:
         }
     )
     whole = hashlib.sha256(head)
-    whole.update(np.ascontiguousarray(outcome.trades).tobytes())
-    whole.update(np.ascontiguousarray(outcome.day_times, dtype="<i8").tobytes())
+    for column in outcome.identity:
+        whole.update(np.ascontiguousarray(column, dtype="<f8").data)
+    whole.update(np.ascontiguousarray(outcome.day_times, dtype="<i8").data)
     # −0.0 + 0.0 is 0.0: one number, one identity.
-    whole.update((np.ascontiguousarray(outcome.day_equity, dtype="<f8") + 0.0).tobytes())
+    whole.update(np.ascontiguousarray(outcome.day_equity + 0.0, dtype="<f8").data)
     return "sha256:" + whole.hexdigest()

@@ -17,7 +17,6 @@ from foldward.backtest._signals import column, flags
 from foldward.backtest.blocks import Block, fold
 from foldward.backtest.engine import Prepared, run
 from foldward.backtest.invariants import check_ledger
-from foldward.backtest.ledger import ledger
 from foldward.contracts.jobs import Fault
 from foldward.data.bars import Floats
 
@@ -47,20 +46,18 @@ def measure_ranges(prepared: Prepared, ranges: Sequence[Range]) -> list[Measured
     costs = (prepared.settings, prepared.atr, prepared.swap_long, prepared.swap_short)
     track = np.empty(n)
     trades, days, status, _ = k.simulate(
-        *columns, prepared.signals, day_end, 0, n, *costs, track, np.zeros((0, k.TRADE_COLUMNS)), False
+        *columns, prepared.signals, day_end, 0, n, *costs, track, np.zeros((k.TRADE_COLUMNS, 0)), False
     )
     if status != k.OK:
         # Ruined or broken: each window is its own story, told the long way.
         return [_alone(prepared, lo, hi) for lo, hi in ranges]
-    cum = np.ascontiguousarray(days[:, k.D_CUM])
-    rows = ledger(trades, bars.time, prepared.strategy.units)
-    faults = check_ledger(bars, rows, cum, 0, n, prepared.strategy.cash)
+    faults, _ = check_ledger(bars, trades, days, 0, n, prepared.settings)
     if faults:
         return [Measured(Block(), np.zeros(0), faults) for _ in ranges]
     starts = np.array([lo for lo, _ in ranges], dtype=np.int64)
     stops = np.array([hi for _, hi in ranges], dtype=np.int64)
     filled = stops > starts
-    last = days[:, k.D_LAST].astype(np.int64)
+    last = days[k.D_LAST].astype(np.int64)
     sizes = np.where(filled, np.searchsorted(last, stops - 1) - np.searchsorted(last, starts) + 1, 0)
     offsets = np.concatenate(([0], np.cumsum(sizes)))
     returns = np.zeros(int(offsets[-1]))
