@@ -24,6 +24,7 @@ from foldward.contracts.errors import SupervisionError
 from foldward.contracts.messages import Emit
 from foldward.data.cache import Cache
 from foldward.settings import CoreLock, Home, Snapshot
+from foldward.wire.links import native_endpoint
 from storage import open_writer
 from supervision import Child, Root, boot, run
 
@@ -67,7 +68,7 @@ class Core:
         self._lock = self.home.lock()
         try:
             logging.configure("core", self.home.logs / "core.log", stderr_level=self._stderr_level)
-            self.endpoint = self._endpoint()
+            self.endpoint = native_endpoint(self.snapshot.settings.link, self.home.run_dir)
             self._describe()
             # Migrate before the tree starts: a database that cannot be opened is a usage error, not a crash.
             open_writer(self.home.database, self.snapshot.settings.storage).close()
@@ -150,10 +151,10 @@ class Core:
         """Whether RankEvaluator neither asks for nor waits for anything."""
         if self.root is None:
             return False
-        from foldward.contracts.messages import IsIdle
+        from foldward.contracts.messages import Figures
 
         try:
-            return bool(self.root.handle("rank_evaluator").ask(IsIdle(), timeout=2.0))
+            return bool(self.root.handle("rank_evaluator").ask(Figures(), timeout=2.0)["idle"])
         except Exception:  # a restarting actor is not idle, whatever it raised
             return False
 
@@ -170,11 +171,11 @@ class Core:
 
     def workers(self) -> list[dict[str, Any]]:
         """Workers with pid and how busy they are."""
-        from foldward.console.verbs import worker_rows
+        from foldward.console.verbs import views, worker_rows
 
         if self.root is None:
             return []
-        return worker_rows(self.root.snapshot(), self._wiring.board.get("dispatcher", {}).get("peers", []))
+        return worker_rows(self.root.snapshot(), views(self.root).get("dispatcher", {}).get("workers", []))
 
     def dashboard(self, wanted: bool) -> str | None:
         """Serve the dashboard from a thread of this process; its address, or why there is none."""
@@ -184,10 +185,6 @@ class Core:
         from foldward.web.serve import serve_in_thread
 
         return serve_in_thread(self.home, self.snapshot.settings.web, lambda: status(self.home, timeout=2))
-
-    def _endpoint(self) -> str:
-        given = self.snapshot.settings.link.native_endpoint
-        return given or f"ipc://{self.home.socket('workers')}"
 
     def _describe(self) -> None:
         if self._lock is not None:

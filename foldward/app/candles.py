@@ -9,13 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from actors._candles import GateResult
 from foldward.contracts.errors import DataError, FoldwardError
 from foldward.contracts.jobs import Strategy, Window
 from foldward.contracts.timeframe import timeframe_label
 from foldward.data.bars import NS, Bars
-from foldward.data.cache import Cache, Entry
+from foldward.data.cache import Cache
+from foldward.data.entries import Entry
+from foldward.data.findings import Report
 
 ENDINGS = (".csv", ".parquet")
 
@@ -54,11 +57,18 @@ class Candles:
             if known is not None and known[0] == stamp and stamp is not None:
                 return known[1]
             answer = self._ask(file, *key)
-            if stamp is not None:
-                self._known[key] = (stamp, answer)
+            self._known[key] = (stamp, answer)
             return answer
 
-    def window(self, fingerprint: str, start: int | None, end: int | None) -> Window:
+    def refusals(self) -> list[tuple[str, str, str]]:
+        """What was refused so far: (`SYMBOL_TF`, code, message)."""
+        with self._lock:
+            known = [(key, answer) for key, (_, answer) in self._known.items() if not answer.ok]
+        return sorted(
+            (f"{symbol}_{timeframe_label(minutes)}", a.code, a.message) for (symbol, minutes), a in known
+        )
+
+    def window(self, fingerprint: str, start: int | None, end: int | None) -> Window | None:
         """The exact first bar, last bar and bar count inside [start, end] (Unix seconds, inclusive)."""
         with self._lock:
             bars = self._bars.get(fingerprint)
@@ -66,7 +76,7 @@ class Candles:
                 bars = self._bars[fingerprint] = self._cache.load(fingerprint)
         lo, hi = bars.index_range(start, end)
         if hi <= lo:
-            return Window(start or bars.first(), end or bars.last(), 0)
+            return None
         return Window(int(bars.time[lo]) // NS, int(bars.time[hi - 1]) // NS, hi - lo)
 
     def _ask(self, file: Path | None, symbol: str, timeframe: int) -> GateResult:
@@ -104,10 +114,12 @@ def _refused(error: FoldwardError, file: Path | None) -> GateResult:
         path=str(file) if file else "",
         code=error.code,
         message=error.message,
-        findings=tuple(_codes(error)),
+        hint=error.hint,
+        findings=tuple(_findings(error)),
     )
 
 
-def _codes(error: FoldwardError) -> list[str]:
+def _findings(error: FoldwardError) -> list[dict[str, Any]]:
     report = error.context.get("report")
-    return [finding.code for finding in report.findings] if report is not None else [error.code]
+    plain: list[dict[str, Any]] = report.to_dict()["findings"] if isinstance(report, Report) else []
+    return plain

@@ -86,6 +86,14 @@ def _strike(core: Core, progress: Progress, done: threading.Event) -> None:
 
 def send_poison(endpoint: str, payload: bytes = POISON) -> None:
     """Join the link as a worker would and answer with bytes that are no message."""
-    from foldward.wire.links import send_raw_result
+    import zmq
 
-    send_raw_result(endpoint, payload)
+    context = zmq.Context()
+    try:
+        peer = context.socket(zmq.DEALER)
+        peer.setsockopt(zmq.LINGER, 2000)
+        peer.connect(endpoint)
+        peer.send_multipart([b"RESULT", payload])
+        peer.close()
+    finally:
+        context.term()

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from foldward.backtest import simulate
+from foldward.backtest.ledger import trade_list
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Strategy
 from foldward.contracts.timeframe import parse_timeframe
@@ -74,7 +75,7 @@ def simulate_file(
             "strategy": msgspec.to_builtins(strategy),
         }
         if include_trades:
-            answer["trades"] = outcome.trade_dicts()
+            answer["trades"] = trade_list(outcome.trades, limit=None)[0]
     return answer
 
 

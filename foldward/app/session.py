@@ -26,6 +26,7 @@ from foldward.contracts import clock, ids
 from foldward.contracts.canonical import digest
 from foldward.contracts.errors import RequestError, StorageError
 from foldward.contracts.facts import Fact, FinishRun, ImportStrategies, StartRun
+from foldward.contracts.jobs import Strategy
 from foldward.contracts.messages import Tick, Write, Written
 from foldward.contracts.timeframe import timeframe_label
 from foldward.settings import Home, Snapshot
@@ -96,7 +97,7 @@ def run_session(home: Home, snapshot: Snapshot, wish: RunWish) -> RunDone:
 
 def _check_data(run: _Run) -> None:
     """Every series once through the data gate before anything is asked of the tree."""
-    firsts = {}
+    firsts: dict[tuple[str, int], Strategy] = {}
     for strategy in run.chosen.accepted:
         firsts.setdefault((strategy.symbol, strategy.timeframe), strategy)
     run.progress.begin("checking data", len(firsts))

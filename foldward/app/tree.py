@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from actors.db_writer import HANG_AFTER_S as WRITER_HANG_S
 from actors.db_writer import DBWriter
 from actors.dead_letter import DeadLetter
 from actors.dispatcher import Dispatcher
@@ -18,9 +20,18 @@ from actors.reporter import Reporter
 from actors.telemetry import Telemetry
 from actors.wfv_scheduler import WFVScheduler
 from foldward.app.candles import Candles
+from foldward.app.wiring import Wiring
 from foldward.console.server import Console
 from foldward.settings import Home, Snapshot
-from supervision import Backoff, Child, Restart, Strategy, process, supervisor
+from foldward.wire.links import Link, Sink, make_link
+from supervision import KEEP, Backoff, Child, Strategy, process, supervisor
+
+# Busy on one message for longer than this is a hang. Each is several times the longest honest work:
+DISK_S = 30.0  # appending to a file, writing a snapshot
+ROWS_S = 60.0  # reading or judging a batch of rows on a slow disk
+GATE_S = 600.0  # the first check of a very large file of candles (2,000,000 rows take about two seconds)
+# A worker that fails at start (a broken installation) must not spend the budget within a second.
+WORKER_BACKOFF = Backoff(first=0.1, ceiling=30.0, factor=2.0, jitter=0.2, reset_after=60.0)
 
 
 @dataclass
@@ -34,17 +45,186 @@ class Parts:
     candles: Candles
     engine: str
     endpoint: str
+    data_roots: Sequence[Path]
+    wiring: Wiring
     complete: bool = False
-    board: dict[str, Any] = field(default_factory=dict)
 
 
 def build(parts: Parts) -> Child:
-    """The tree of spec design: root, memory, work, workers, watch."""
-    return parts and _root(parts)
+    """root (memory, work, workers, watch): the order is the order of dependence."""
+    return supervisor(
+        "root",
+        _memory(parts),
+        _work(parts),
+        _workers(parts),
+        _watch(parts),
+        strategy=Strategy.REST_FOR_ONE,
+        intensity=3,
+        period=60.0,
+    )
 
 
-def _root(parts: Parts) -> Child:
-    raise NotImplementedError
+def _memory(parts: Parts) -> Child:
+    """What outlives everyone's crash."""
+    settings, home = parts.snapshot.settings, parts.home
+    return supervisor(
+        "memory",
+        Child(
+            "telemetry",
+            Telemetry,
+            kwargs={"path": home.telemetry, "settings": settings.telemetry},
+            inbox=KEEP,
+            hang_after=DISK_S,
+        ),
+        Child(
+            "db_writer",
+            DBWriter,
+            kwargs={"database": home.database, "settings": settings.storage},
+            inbox=KEEP,
+            hang_after=WRITER_HANG_S,
+        ),
+        Child(
+            "dead_letter",
+            DeadLetter,
+            kwargs={"database": home.database, "storage": settings.storage, "run_id": parts.run_id},
+            inbox=KEEP,
+            hang_after=ROWS_S,
+        ),
+        Child("notifier", Notifier, kwargs={"settings": settings.notify}, inbox=KEEP, hang_after=DISK_S),
+        strategy=Strategy.ONE_FOR_ONE,
+        intensity=5,
+        period=60.0,
+    )
+
+
+def _work(parts: Parts) -> Child:
+    """What decides: re-reads its state from rows at every start."""
+    settings, database = parts.snapshot.settings, parts.home.database
+    return supervisor(
+        "work",
+        Child(
+            "oos_queue",
+            OOSQueue,
+            kwargs={
+                "database": database,
+                "queue": settings.queue,
+                "retry": settings.retry,
+                "candles": parts.candles,
+                "engine": parts.engine,
+                "run_id": parts.run_id,
+            },
+            inbox=KEEP,
+            hang_after=GATE_S,
+        ),
+        Child(
+            "wfv_scheduler",
+            WFVScheduler,
+            kwargs={"database": database, "settings": settings.wfv, "run_id": parts.run_id},
+            inbox=KEEP,
+            hang_after=ROWS_S,
+        ),
+        Child(
+            "rank_evaluator",
+            RankEvaluator,
+            kwargs={
+                "database": database,
+                "settings": settings.rank,
+                "complete": parts.complete,
+                "run_id": parts.run_id,
+                "seed": parts.seed,
+            },
+            inbox=KEEP,
+            hang_after=ROWS_S,
+        ),
+        Child(
+            "dispatcher",
+            Dispatcher,
+            kwargs={
+                "database": database,
+                "queue": settings.queue,
+                "retry": settings.retry,
+                "breaker": settings.breaker,
+                "make_link": partial(_link, parts),
+                "run_id": parts.run_id,
+            },
+            inbox=KEEP,
+            hang_after=ROWS_S,
+        ),
+        strategy=Strategy.REST_FOR_ONE,
+        intensity=5,
+        period=60.0,
+    )
+
+
+def _link(parts: Parts, sink: Sink) -> Link:
+    settings = parts.snapshot.settings
+    return make_link(settings.link, parts.home.run_dir, sink, lost_s=settings.heartbeat.lost_s)
+
+
+def _workers(parts: Parts) -> Child:
+    """What computes: OS processes, as many as cores; none where an existing peer's service computes."""
+    settings = parts.snapshot.settings
+    count = settings.core.workers if settings.link.mode == "native" else 0
+    return supervisor(
+        "workers",
+        *(
+            process(
+                worker,
+                worker_argv(parts, worker),
+                on_exit=parts.wiring.worker_exited,
+                stderr="tail",
+                shutdown=2.0,
+                backoff=WORKER_BACKOFF,
+            )
+            for worker in (f"worker-{number}" for number in range(1, count + 1))
+        ),
+        strategy=Strategy.ONE_FOR_ONE,
+        intensity=20,
+        period=60.0,
+    )
+
+
+def _watch(parts: Parts) -> Child:
+    """What looks on: its end hurts nobody."""
+    settings, home = parts.snapshot.settings, parts.home
+    return supervisor(
+        "watch",
+        Child(
+            "heartbeat",
+            Heartbeat,
+            kwargs={"settings": settings.heartbeat, "run_id": parts.run_id},
+            inbox=KEEP,
+            hang_after=DISK_S,
+        ),
+        Child(
+            "reporter",
+            Reporter,
+            kwargs={"database": home.database, "home": home.root, "settings": settings.telemetry},
+            inbox=KEEP,
+            hang_after=ROWS_S,
+        ),
+        Child(
+            "console",
+            Console,
+            kwargs={
+                "socket": home.socket("inspect"),
+                "root": lambda: parts.wiring.root,
+                "core": {
+                    "run_id": parts.run_id,
+                    "seed": parts.seed,
+                    "config_snapshot": {
+                        "version": parts.snapshot.version,
+                        "hash": parts.snapshot.config_hash,
+                    },
+                },
+            },
+            inbox=KEEP,
+            hang_after=DISK_S,
+        ),
+        strategy=Strategy.ONE_FOR_ONE,
+        intensity=5,
+        period=300.0,
+    )
 
 
 def worker_argv(parts: Parts, worker: str) -> list[str]:
@@ -53,31 +233,8 @@ def worker_argv(parts: Parts, worker: str) -> list[str]:
     argv = [sys.executable, "-m", "foldward.worker", "--connect", parts.endpoint, "--id", worker]
     argv += ["--cache", str(parts.home.cache.absolute()), "--memory-mb", str(core.memory_mb)]
     argv += ["--log", str((parts.home.logs / f"{worker}.log").absolute())]
-    for root in core.data_roots:
-        argv += ["--data-root", str(Path(root).absolute())]
+    for root in parts.data_roots:
+        argv += ["--data-root", str(root)]
     for module in core.kinds:
         argv += ["--kinds", module]
     return argv
-
-
-__all__ = [
-    "Backoff",
-    "Console",
-    "DBWriter",
-    "DeadLetter",
-    "Dispatcher",
-    "Heartbeat",
-    "Notifier",
-    "OOSQueue",
-    "Parts",
-    "RankEvaluator",
-    "Reporter",
-    "Restart",
-    "Strategy",
-    "Telemetry",
-    "WFVScheduler",
-    "build",
-    "process",
-    "supervisor",
-    "worker_argv",
-]

@@ -36,7 +36,6 @@ class Wiring:
         self.root: Root | None = None
         self.run_id = run_id
         self.undelivered = 0
-        self.board: dict[str, Any] = {}
 
     def tell(self, name: str, message: Any) -> bool:
         """Tell an actor by name; False while there is no tree."""

@@ -19,7 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_UsageError = typer.BadParameter.__mro__[1]  # typer carries its own click: no public name for this one
+# typer carries its own click, which has no public name: the parent of BadParameter is click's UsageError.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # type: ignore[assignment]
 
 
 def _show_version(wanted: bool) -> None:

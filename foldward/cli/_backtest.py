@@ -142,7 +142,7 @@ def _show_backtest(answer: dict[str, Any], data: Path, strategy: Strategy) -> No
     rows = [(name, value, answer["reasons"].get(name, "")) for name, value in answer["metrics"].items()]
     print_table("", ("metric", "value", "why there is none"), rows, empty="no metrics")
     if answer.get("trades") is not None:
-        columns = ("entry_time", "exit_time", "direction", "entry_price", "exit_price", "pnl", "exit_reason")
+        columns = ("entry_time", "exit_time", "direction", "entry_price", "exit_price", "pnl", "reason")
         print_table(
             f"{len(answer['trades'])} trades",
             columns,

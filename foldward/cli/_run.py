@@ -45,8 +45,6 @@ def run(
     ] = True,
 ) -> int:
     """Validate every strategy in and out of sample, print the league table, write report.html."""
-    from foldward.app.session import RunWish, run_session
-
     if demo:
         from foldward.app.demo import demo_inputs
 
@@ -63,6 +61,8 @@ def run(
         raise ConfigError(
             "config.usage", f"--data {data} is not a folder", hint="name the folder that holds SYMBOL_TF.csv"
         )
+    from foldward.app.session import RunWish, run_session
+
     if workers is not None:
         ctx.flags["core.workers"] = workers
     wish = RunWish(

@@ -91,7 +91,7 @@ def _show_tree(root: dict[str, Any]) -> None:
 
 def restart(ctx: Context, child: Annotated[str, typer.Argument(show_default=False)]) -> None:
     """Stop one child and start it again."""
-    answer = ctx.client(timeout=30).call("restart", child=child)
+    answer = ctx.client(timeout=30).call("restart", id=child)
     if ctx.as_json:
         print_json(answer)
     else:

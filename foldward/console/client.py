@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from foldward.contracts.errors import FAMILIES, SupervisionError
+from foldward.contracts.errors import CATALOGUE, FAMILIES, FoldwardError, SupervisionError
 from foldward.settings import Home
 from supervision import inspect
+
+RESERVED = frozenset(
+    {"code", "message", "hint", "retryable", "retry_after", "run_id", "trace_id", "raw", "position"}
+)
 
 
 class Client:
@@ -38,16 +42,13 @@ class Client:
         path = self.core.get("inspect") or str(self._home.socket("inspect"))
         try:
             return inspect.Client(path).call(verb, timeout=timeout or self._timeout, **arguments)
-        except inspect.Refused as refusal:
-            family = FAMILIES.get(refusal.code.partition(".")[0], SupervisionError)
-            raise family(
-                refusal.code, refusal.message, hint=refusal.hint or None, **dict(refusal.context)
-            ) from refusal
+        except inspect.InspectError as refusal:
+            raise _our_error(refusal) from refusal
         except TimeoutError as error:
             raise SupervisionError(
                 "supervision.no_answer", f"core (pid {self.core.get('pid')}) did not answer {verb!r} in time"
             ) from error
-        except (ConnectionError, FileNotFoundError) as error:
+        except ConnectionError as error:
             raise SupervisionError(
                 "supervision.core_down",
                 f"core (pid {self.core.get('pid')}) does not listen yet or any more",
@@ -63,3 +64,17 @@ class Client:
         """What only the running core knows: workers, breakers, leases, pauses."""
         answer: dict[str, Any] = self.call("core_status")
         return answer
+
+
+def _our_error(refusal: inspect.InspectError) -> FoldwardError:
+    """The core's own error again; a code that is not in the catalogue is supervision's."""
+    details = refusal.details
+    if refusal.code not in CATALOGUE:
+        return SupervisionError("supervision.refused", f"{refusal.message} ({refusal.code})")
+    family = FAMILIES["request" if refusal.code.startswith("queue.") else refusal.code.partition(".")[0]]
+    return family(
+        refusal.code,
+        message=refusal.message,
+        hint=details.get("hint"),
+        **{key: value for key, value in (details.get("context") or {}).items() if key not in RESERVED},
+    )

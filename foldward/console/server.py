@@ -27,13 +27,11 @@ class Console(ProductActor):
         self,
         socket: Path,
         root: Callable[[], Root | None],
-        board: dict[str, Any],
         core: dict[str, Any],
     ) -> None:
         super().__init__()
         self._socket = socket
         self._root = root
-        self._board = board
         self._core = core
         self._server: inspect.Server | None = None
 
@@ -51,7 +49,7 @@ class Console(ProductActor):
         if root is None:
             self.after(WAIT_FOR_ROOT_S, Tick())
             return
-        verbs = Verbs(root, self._board, self._core)
+        verbs = Verbs(root, self._core)
         self._server = inspect.Server(root, self._socket, verbs=verbs.table())
         self._server.start()
 

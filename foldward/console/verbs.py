@@ -29,12 +29,11 @@ REPLAY_S = 3600.0
 
 
 class Verbs:
-    """The product's verbs of one core. `board` holds what actors publish about themselves."""
+    """The product's verbs of one core. core: run_id, seed, config_snapshot."""
 
-    def __init__(self, root: Root, board: dict[str, Any], facts_of_core: dict[str, Any]) -> None:
+    def __init__(self, root: Root, core: dict[str, Any]) -> None:
         self._root = root
-        self._board = board
-        self._core = facts_of_core
+        self._core = core
         self._started = clock.now()
 
     def table(self) -> dict[str, Verb]:
@@ -55,17 +54,18 @@ class Verbs:
 
     def core_status(self, _: dict[str, Any]) -> dict[str, Any]:
         """Plain attributes only: it answers while every actor hangs."""
-        tree = self._root.snapshot()
-        dispatcher = self._board.get("dispatcher", {})
+        tree, counters, seen = self._root.snapshot(), self._root.counters(), views(self._root)
+        dispatcher = seen.get("dispatcher", {})
         return {
             "run_id": self._core["run_id"],
             "uptime_s": round(clock.now() - self._started, 3),
             "config_snapshot": self._core["config_snapshot"],
-            "workers": worker_rows(tree, dispatcher.get("peers", [])),
+            "workers": worker_rows(tree, dispatcher.get("workers", [])),
             "breakers": dispatcher.get("breakers", []),
-            "leases": dispatcher.get("leases", 0),
-            "telemetry_fail": self._board.get("telemetry", {}).get("failed", 0),
-            "supervision": {"restarts": _restarts(tree), "zombies": tree.get("zombies", 0)},
+            "in_flight": dispatcher.get("in_flight", 0),
+            "buffered": dispatcher.get("buffered", 0),
+            "draining": dispatcher.get("draining", False),
+            "supervision": {"restarts": counters["restarts"], "zombies": counters["zombies"]},
         }
 
     def submit(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -189,29 +189,36 @@ def _done(answer: messages.ReplayDone) -> dict[str, Any]:
     }
 
 
-def _restarts(node: dict[str, Any]) -> int:
-    return int(node.get("restarts") or 0) + sum(_restarts(child) for child in node.get("children", ()))
+def views(root: Root) -> dict[str, dict[str, Any]]:
+    """What actors publish of themselves in a plain attribute `view`: nobody is asked."""
+    found = {}
+    for life in root.lives():
+        view = getattr(getattr(life, "actor", None), "view", None)
+        if isinstance(view, dict):
+            found[life.id] = view
+    return found
 
 
 def worker_rows(tree: dict[str, Any], peers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Supervised processes first, then peers that connected from elsewhere."""
-    by_id = {str(peer.get("worker") or peer.get("peer")): peer for peer in peers}
+    by_pid = {peer.get("pid"): peer for peer in peers}
     found = []
     for node in _processes(tree):
-        peer = by_id.pop(node["id"], None)
+        peer = by_pid.pop(node.get("pid"), None)
+        starting = peer is None and node["state"] == "running"
         found.append(
             {
                 "id": node["id"],
-                "state": node["state"] if peer is not None or node["state"] != "running" else "starting",
+                "state": "starting" if starting else node["state"],
                 "pid": node.get("pid"),
-                "busy": int(peer.get("busy", 0)) if peer else 0,
+                "busy": peer["busy"] if peer else 0,
             }
         )
-    for name, peer in by_id.items():
-        found.append(
-            {"id": name, "state": "running", "pid": peer.get("pid"), "busy": int(peer.get("busy", 0))}
-        )
-    return found
+    others = [
+        {"id": peer["id"], "state": "running", "pid": peer.get("pid"), "busy": peer["busy"]}
+        for peer in by_pid.values()
+    ]
+    return found + others
 
 
 def _processes(node: dict[str, Any]) -> list[dict[str, Any]]:

@@ -580,6 +580,7 @@ declare(
     fault="machine",
     exit_code=5,
 )
+declare("supervision.refused", "The tree refused what was asked.", "foldward tree")
 declare("supervision.start_failed", "A child did not start.", "the cause follows in the message", fault="us")
 declare(
     "supervision.worker_lost",

@@ -1,0 +1,89 @@
+"""A wrong command line gets one line with code and hint on stderr, and the exit code of its family."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from foldward.cli._app import run
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOLDWARD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    ("line", "exit_code", "says"),
+    [
+        ("statsu", 2, "Did you mean 'status'"),
+        ("oos submt x", 2, "Did you mean 'submit'"),
+        ("status --jsn", 2, "No such option: --jsn"),
+        ("data check none.csv", 0, ""),  # a report, not an error: see below
+        ("oos submit x", 3, "no core is running"),
+        ("pause", 3, "no core is running"),
+        ("tree", 3, "no core is running"),
+        ("dead replay", 2, "name ids, --all"),
+        ("oos list", 8, "does not exist"),
+        ("run --data nowhere --strategies x.toml", 2, "--data nowhere is not a folder"),
+        ("run", 2, "run needs --data DIR and --strategies FILE, or --demo"),
+        ("failures --since yesterday", 2, "is not a span such as 30m"),
+        ("backtest --data x.csv --kind sma -p short", 2, "is not NAME=NUMBER"),
+        ("backtest --data x.csv --kind smaa", 2, "did you mean 'sma'?"),
+        ("backtest --data x.csv --kind sma --seed -1", 2, "is not a seed"),
+        ("backtest --data x.csv --kind sma --start soon", 2, "neither Unix seconds nor ISO-8601"),
+        ("backtest --data x.csv --kind sma --zero-cost --spread 1", 2, "contradicts"),
+        ("wfv run --data x.csv --kind sma", 2, "either --classic or --train"),
+        ("wfv run --data x.csv --kind sma --train 90d", 2, "--train needs --test"),
+        ("strategies grid --kind sma --symbol X -t H1 -p sma_short=a,b", 2, "is not K=V,V"),
+    ],
+)
+def test_a_wrong_line_is_answered_in_one_line(
+    line: str, exit_code: int, says: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if line.startswith("data check"):
+        assert run([*line.split(), "--json"]) == 7
+        (finding,) = json.loads(capsys.readouterr().out)["findings"]
+        assert finding["code"] == "data.missing_file"
+        return
+    assert run(line.split()) == exit_code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("error ")
+    assert " — hint: " in captured.err
+    assert says in captured.err
+
+
+def test_json_stays_valid_or_empty_when_a_command_fails(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["tree", "--json"]) == 3
+    assert capsys.readouterr().out == ""
+
+
+def test_a_bug_is_one_line_and_its_traceback_is_in_the_log(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "logs").mkdir(parents=True)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("foldward.app.status.status", broken)
+    assert run(["status"]) == 70
+    err = capsys.readouterr().err
+    assert err.startswith("error internal.bug: ZeroDivisionError: division by zero — hint: report it with ")
+    assert "Traceback" not in err
+    assert "ZeroDivisionError" in (home / "logs/foldward-cli.log").read_text()
+
+
+def test_options_for_all_commands_may_stand_before_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--home", str(tmp_path / "other"), "--json", "status"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["home"] == str(tmp_path / "other")
+    assert found["core"]["running"] is False
