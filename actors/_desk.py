@@ -391,7 +391,11 @@ class Desk:
         ]
         if not held:
             return []
-        started = frozenset(lease.work.request_id for lease in held if lease.started or len(held) == 1)
+        # A worker that says goodbye did not die of its work.
+        polite = reason.startswith("bye")
+        started = frozenset(
+            lease.work.request_id for lease in held if not polite and (lease.started or len(held) == 1)
+        )
         due = now + self.settings.disconnect_grace_s
         self._returns.append(_Return(due, held, peer_id, reason, started))
         return [] if due > now else self.returns(now, now_us)

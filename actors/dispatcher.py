@@ -145,14 +145,16 @@ class Dispatcher(ProductActor):
 
         def sink(message: Message) -> None:
             kind = type(message)
+            if self._link is None:
+                return  # closing: what it held is given back by other means
             if kind is FrameReceived:
                 tell(message)
             elif kind is not FrameSent:  # the lease was committed before; nothing waits for it
                 tell(FromLink(incarnation=incarnation, message=message))
 
         self._desk.buffer.missed = True
-        self._link = self._make_link(sink)
-        self._link.start()
+        link = self._link = self._make_link(sink)
+        link.start()
         self.every(TICK_S, Tick())
         self._look()
 
@@ -276,10 +278,9 @@ class Dispatcher(ProductActor):
         frames = message.frames
         if len(frames) != 1:
             sizes = ", ".join(str(len(frame)) for frame in frames)
-            error = WireError(
-                "wire.multipart", message=f"{len(frames)} frames of {sizes} bytes, parted by newlines here"
-            )
-            return self._desk.unreadable(error, _frames.joined(frames), message.peer)
+            text = f"{len(frames)} frames of {sizes} bytes, parted by newlines here"
+            multipart = WireError("wire.multipart", message=text)
+            return self._desk.unreadable(multipart, _frames.joined(frames), message.peer)
         raw = frames[0]
         try:
             decoded = loads(raw)
@@ -290,8 +291,8 @@ class Dispatcher(ProductActor):
         if isinstance(decoded, Heartbeat):
             beat = PeerBeat(peer=message.peer, beat=decoded, at_us=message.received_us)
             return self._peer_beat(beat, clock.now(), message.received_us)
-        error = WireError("wire.unknown_type", raw, message="a BACKTEST came where answers are expected")
-        return self._desk.unreadable(error, raw, message.peer)
+        other = WireError("wire.unknown_type", raw, message="a BACKTEST came where answers are expected")
+        return self._desk.unreadable(other, raw, message.peer)
 
     def _from_link(self, message: FromLink) -> Effects:
         if message.incarnation != self.incarnation:

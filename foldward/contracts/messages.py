@@ -255,6 +255,13 @@ class PeerBeat(Message, frozen=True, kw_only=True):
     at_us: int
 
 
+class PeerSilent(Message, frozen=True, kw_only=True):
+    """From the Heartbeat to the Dispatcher: a peer that sent HEARTBEATs has sent none for `silent_s`."""
+
+    peer: str
+    silent_s: float
+
+
 class FrameReceived(Message, frozen=True, kw_only=True):
     """A message as it came: more than one frame is itself a fault (multipart)."""
 
