@@ -17,7 +17,7 @@ from actors._evidence import EvidenceDesk
 from actors._gates import Judgement, judge
 from actors._numbers import Numbers, side, split
 from foldward.contracts.canonical import digest
-from foldward.contracts.facts import RecordVerdict, SetMeta
+from foldward.contracts.facts import CountUp, RecordVerdict, SetMeta
 from foldward.contracts.messages import Settled, Submit, Submitted, Written
 from foldward.settings import RankTable
 
@@ -366,6 +366,7 @@ class RankCore:
             self.cycle.moved += 1
             data = {"strategy": verdict.name, "from": before, "to": after, "gates": gates}
             effects.append(Event("rank.changed", data, run_id=self.run_id))
+            effects.append(WriteFact(CountUp(counts={"rank_moves": 1}), reply=False))
         if judgement.verdict == "BLOCKED" and verdict.was != "BLOCKED":
             goal = {"backtest": "B", "oos": "A", "final": "A"}[judgement.stage]
             data = {"strategy": verdict.name, "from": verdict.after, "to": goal, "gates": gates}

@@ -10,7 +10,7 @@ from actors._base import ProductActor
 from actors._event_log import EventLog
 from foldward.contracts import clock
 from foldward.contracts.facts import CountUp
-from foldward.contracts.messages import Emit, Tail, Written
+from foldward.contracts.messages import Emit, Figures, Tail, Written
 from foldward.settings import TelemetryTable
 
 COUNTER = "telemetry_fail"
@@ -26,8 +26,8 @@ class Telemetry(ProductActor):
 
     service = "telemetry"
 
-    def __init__(self, *, path: Path, settings: TelemetryTable, **actor: Any) -> None:
-        super().__init__(**actor)
+    def __init__(self, *, path: Path, settings: TelemetryTable) -> None:
+        super().__init__()
         self.log = EventLog(Path(path), max_bytes=settings.max_bytes, keep=settings.keep)
         self._uncounted = 0
         self._counting: float | None = None
@@ -55,6 +55,8 @@ class Telemetry(ProductActor):
         """One message: an event, or a question."""
         if isinstance(message, Tail):
             return self.log.tail(message.count, message.wanted)
+        if isinstance(message, Figures):
+            return self.log.figures()
         self.drain((message,))
         return None
 
@@ -62,7 +64,7 @@ class Telemetry(ProductActor):
         """An abandoned incarnation lets go of the file."""
         self.log.close()
 
-    def leave(self, why: Any) -> None:  # noqa: ARG002 - the hook gives a reason that closing does not need
+    def on_stop(self) -> None:
         """The end: what was told before is written, for the inbox is drained first."""
         self.log.close()
 

@@ -226,7 +226,7 @@ ROWS: tuple[EventType, ...] = (
     ),
     EventType(
         name="rank.cycle",
-        when="a rank cycle that had something to do has ended",
+        when="a rank cycle has ended",
         keys={
             "considered": "strategies looked at",
             "requested": "requests made",

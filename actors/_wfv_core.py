@@ -1,0 +1,455 @@
+"""WFVScheduler's core: walk-forward and combinatorial runs from start to end (spec 8.4).
+
+What is under way lives in `wfv_runs`; this is a copy that can be read again. A run ends with its request:
+with its report, as failed when the request was given up or a part is missing, or past its deadline.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from actors._effects import Answer, Effects, Event, Tell, WriteFact
+from actors._schedule import (
+    Candidate,
+    Pending,
+    broken,
+    decide,
+    expired,
+    parts,
+    pending_stats,
+    split_ratio,
+)
+from foldward.contracts import clock, ids
+from foldward.contracts.facts import FinishWfv, SetMeta, StartWfv
+from foldward.contracts.messages import Settled, Submit, SubmitOutcome, Submitted, Written
+from foldward.settings import WfvTable
+
+QUEUE = "oos_queue"
+LAST = "last_wfv_us"
+KINDS = ("wfv", "cpcv")
+PLANS: dict[str, dict[str, Any]] = {"wfv": {"mode": "classic"}, "cpcv": {"groups": 10, "test_groups": 2}}
+RANKS = ("legend", "S", "A", "B")  # best first
+ANSWER_S = 60.0
+CHECKED = 100
+LOOKED_AT = 500  # candidates whose history is read in one go
+AGAIN_S = 86_400.0  # a run that failed is not scheduled again before this
+
+
+class Rows(Protocol):
+    """What is read: storage.reads.Reader."""
+
+    def wfv_runs(
+        self,
+        state: str | None = None,
+        *,
+        name: str | None = None,
+        kind: str | None = None,
+        limit: int = 1000,
+    ) -> list[Any]: ...
+    def strategies(
+        self, revision_gt: int = 0, limit: int | None = None, *, rank: str | None = None
+    ) -> list[Any]: ...
+    def strategy(self, name: str) -> Any: ...
+    def results_of(self, name: str, kind: str | None = None, *, limit: int = 100) -> list[Any]: ...
+    def result(self, request_id: str) -> Any: ...
+    def request(self, request_id: str) -> Any: ...
+    def meta(self, key: str) -> str | None: ...
+
+
+class _Order(msgspec.Struct):
+    """A manual start that waits for the queue's answers."""
+
+    kind: str
+    names: tuple[str, ...]
+    reply_to: Any
+    tag: Any
+    until: float
+    items: dict[str, SubmitOutcome] = {}
+
+
+class _Start(msgspec.Struct):
+    """A run between its Submit and its row."""
+
+    wfv_id: str
+    name: str
+    kind: str
+    plan: dict[str, Any]
+    until: float
+    scheduled: bool
+    order: int | None = None
+
+
+class WfvCore:
+    """See the module. deadline_s: total time of a request, and so of a run."""
+
+    def __init__(
+        self, settings: WfvTable, *, deadline_s: float, seed: int = 0, run_id: str = "-", address: Any = None
+    ) -> None:
+        self.settings = settings
+        self.deadline_s = deadline_s
+        self.seed = seed
+        self.run_id = run_id
+        self.address = address
+        self._runs: dict[str, Pending] = {}
+        self._plans: dict[str, dict[str, Any]] = {}
+        self._starts: dict[str, _Start] = {}
+        self._orders: dict[int, _Order] = {}
+        self._ending: dict[str, float] = {}  # wfv_id → until when its FinishWfv is awaited
+        self._last: float | None = None
+        self._told: tuple[str, float] | None = None  # the last wfv.deferred: reason and time
+        self._scanned: float | None = None
+        self._serial = 0
+
+    # --- life ------------------------------------------------------------------------------------------
+
+    def recover(self, rows: Rows) -> None:
+        """Know again what is under way and when the schedule last started something."""
+        for row in rows.wfv_runs(state="pending", limit=1_000_000):
+            self._know(
+                row.wfv_id, row.name, row.kind, row.request_id, row.plan, row.started_at, row.deadline_at
+            )
+        last = rows.meta(LAST)
+        self._last = int(last) / clock.US if last and last.isdigit() else None
+
+    def stats(self, now: float) -> tuple[int, float | None]:
+        """(runs under way, age of the oldest in seconds)."""
+        return pending_stats(self._runs.values(), now)
+
+    def figures(self, now: float) -> dict[str, Any]:
+        """What the scheduler says about itself."""
+        count, oldest = self.stats(now)
+        return {
+            "pending": count,
+            "oldest_age_s": oldest,
+            "starting": len(self._starts),
+            "last_start": self._last,
+            "enabled": self.settings.enabled,
+        }
+
+    # --- starting --------------------------------------------------------------------------------------
+
+    def tick(self, rows: Rows, now: float) -> Effects:
+        """The guard, after what has ended or expired is taken away. now: wall clock, Unix seconds."""
+        effects = self._tidy(rows, now)
+        decision = decide(
+            self.settings, self._scheduled(), lambda: self._candidates(rows, now), self._last, now
+        )
+        if decision.reason is not None:
+            return [*effects, *self._deferred(decision.reason, now)]
+        self._told = None
+        for name in decision.start:
+            effects += self._submit(name, "wfv", dict(PLANS["wfv"]), now, scheduled=True)
+        return effects
+
+    def order(self, message: Submit, now: float) -> Effects:
+        """A manual start: as many as are named, whatever the guard says."""
+        self._serial += 1
+        order = _Order(message.kind, message.names, message.reply_to, message.tag, now + ANSWER_S)
+        self._orders[self._serial] = order
+        effects: Effects = []
+        for name in dict.fromkeys(message.names):
+            if message.kind not in KINDS:
+                wrong = SubmitOutcome(
+                    name=name,
+                    status="refused",
+                    code="request.bad_plan",
+                    message=f"kind {message.kind!r} is not wfv or cpcv",
+                )
+                order.items[name] = wrong
+                continue
+            plan = (message.plans or {}).get(name) or message.plan or dict(PLANS[message.kind])
+            effects += self._submit(
+                name, message.kind, plan, now, scheduled=False, order=self._serial, of=message
+            )
+        return effects + self._answer(self._serial)
+
+    def submitted(self, message: Submitted, now_us: int) -> Effects:
+        """The queue's answer: a row is due for what it took."""
+        start = self._starts.pop(message.tag, None)
+        if start is None or not message.items:
+            return []
+        item = message.items[0]
+        effects: Effects = []
+        if item.status in ("queued", "pending") and item.request_id is not None:
+            deadline_us = now_us + int(self.deadline_s * clock.US)
+            fact = StartWfv(
+                wfv_id=start.wfv_id,
+                name=start.name,
+                kind=start.kind,  # type: ignore[arg-type]
+                request_id=item.request_id,
+                plan=start.plan,
+                at_us=now_us,
+                deadline_us=deadline_us,
+            )
+            self._know(start.wfv_id, start.name, start.kind, item.request_id, start.plan, now_us, deadline_us)
+            effects.append(WriteFact(fact, ("start", start.wfv_id)))
+            if start.scheduled:
+                # The last run moves only when one started: a refusal must not cost an hour.
+                self._last = now_us / clock.US
+                effects.append(WriteFact(SetMeta(key=LAST, value=str(now_us)), reply=False))
+        if start.order is not None and start.order in self._orders:
+            self._orders[start.order].items[start.name] = item
+            effects += self._answer(start.order)
+        return effects
+
+    def _submit(
+        self,
+        name: str,
+        kind: str,
+        plan: dict[str, Any],
+        now: float,
+        *,
+        scheduled: bool,
+        order: int | None = None,
+        of: Submit | None = None,
+    ) -> Effects:
+        wfv_id = ids.new_id()
+        self._starts[wfv_id] = _Start(wfv_id, name, kind, plan, now + ANSWER_S, scheduled, order)
+        submit = Submit(
+            names=(name,),
+            kind=kind,
+            now=of.now if of else False,
+            origin="wfv" if of is None else of.origin,
+            run_id=self.run_id if of is None else of.run_id,
+            trace_id=None if of is None else of.trace_id,
+            seed=self.seed if of is None else of.seed,
+            priority=0 if of is None else of.priority,
+            plan=plan,
+            group_id=wfv_id,
+            reply_to=self.address,
+            tag=wfv_id,
+        )
+        return [Tell(QUEUE, submit)]
+
+    def _answer(self, serial: int) -> Effects:
+        order = self._orders[serial]
+        if not all(name in order.items for name in order.names):
+            return []
+        del self._orders[serial]
+        items = tuple(order.items[name] for name in order.names)
+        return [Answer(order.reply_to, Submitted(tag=order.tag, kind=order.kind, items=items))]
+
+    def _candidates(self, rows: Rows, now: float) -> list[Candidate]:
+        """Ranked strategies without a walk-forward result for what they are now; the best rank that has any.
+
+        Reads a whole rank: done at most ten times an interval, however often time passes.
+        """
+        if self._scanned is not None and 0 <= now - self._scanned < max(self.settings.interval_s / 10, 30.0):
+            return []
+        self._scanned = now
+        found: list[Candidate] = []
+        for place, rank in enumerate(RANKS):
+            known = rows.strategies(rank=rank)
+            known.sort(key=lambda row: (-_or_low(row.oos_sharpe), -_or_low(row.is_sharpe), row.name))
+            for row in known[:LOOKED_AT]:
+                if not self._done(row, rows, now):
+                    order = (-float(place), _or_low(row.oos_sharpe), _or_low(row.is_sharpe))
+                    found.append(Candidate(row.name, order))
+                    if len(found) > self.settings.max_pending + self.settings.max_per_run:
+                        return found
+        return found
+
+    def _done(self, row: Any, rows: Rows, now: float) -> bool:
+        newest = rows.results_of(row.name, "wfv", limit=1)
+        if newest and newest[0].requested_us >= row.defined_at:
+            return True
+        last = rows.wfv_runs(name=row.name, kind="wfv", limit=1)
+        return (
+            bool(last)
+            and last[0].started_at / clock.US > now - AGAIN_S
+            and last[0].started_at >= row.defined_at
+        )
+
+    def _scheduled(self) -> list[Pending]:
+        """What counts against max_pending: walk-forward runs under way, and those about to be."""
+        runs = [run for run in self._runs.values() if run.kind == "wfv"]
+        return runs + [
+            Pending(start.wfv_id, start.name, start.until - ANSWER_S)
+            for start in self._starts.values()
+            if start.kind == "wfv"
+        ]
+
+    def _deferred(self, reason: str, now: float) -> Effects:
+        """Told when the reason changes, and once an interval while it stays."""
+        quiet = max(self.settings.interval_s, 60.0)
+        if self._told is not None and self._told[0] == reason and 0 <= now - self._told[1] < quiet:
+            return []
+        self._told = (reason, now)
+        count, oldest = self.stats(now)
+        data = {
+            "wfv_id": None,
+            "strategy": None,
+            "split_ratio": None,
+            "reason": reason,
+            "pending": count,
+            "oldest_age_sec": oldest,
+        }
+        return [Event("wfv.deferred", data, run_id=self.run_id)]
+
+    # --- ending ----------------------------------------------------------------------------------------
+
+    def settled(self, message: Settled, rows: Rows, now: float) -> Effects:
+        """A request's state changed; ours carry the run as their group."""
+        run = self._runs.get(message.group_id or "")
+        if run is None and message.kind in KINDS:
+            # The request may be another's that was open already: then its group is not ours.
+            run = next((r for r in self._runs.values() if r.request_id == message.request_id), None)
+        if run is None or run.request_id != message.request_id:
+            return []
+        if message.state in ("applied", "duplicate"):
+            result = message.result if message.state == "applied" else None
+            return self._finish(run, rows, now, result.detail if result is not None else None)
+        if message.state in ("error", "cancelled"):
+            return self._end(run, "failed", None, {"reason": message.code or message.state}, now)
+        return []
+
+    def written(self, message: Written, rows: Rows, now: float) -> Effects:
+        """A run's row is committed: only now is it told."""
+        if not isinstance(message.tag, tuple) or len(message.tag) != 2:
+            return []
+        what, wfv_id = message.tag
+        if what == "start" and isinstance(message.fact, StartWfv):
+            if not message.ok:
+                # The request runs on; without a row it is no run of ours.
+                self._forget(wfv_id)
+                return []
+            return self._started(message.fact)
+        if what == "end" and isinstance(message.fact, FinishWfv):
+            self._ending.pop(wfv_id, None)
+            if not message.ok:
+                return []  # still under way for us: the next tick ends it again
+            run = self._runs.get(wfv_id)
+            effects = self._ended(message.fact, run, rows, now) if message.value and run is not None else []
+            self._forget(wfv_id)
+            return effects
+        return []
+
+    def _tidy(self, rows: Rows, now: float) -> Effects:
+        effects: Effects = []
+        for wfv_id, start in list(self._starts.items()):
+            if start.until <= now:
+                del self._starts[wfv_id]
+        for serial, order in list(self._orders.items()):
+            if order.until <= now:
+                for name in order.names:
+                    late = SubmitOutcome(
+                        name=name,
+                        status="refused",
+                        code="request.timeout",
+                        message="the queue did not answer",
+                    )
+                    order.items.setdefault(name, late)
+                effects += self._answer(serial)
+        self._ending = {wfv_id: until for wfv_id, until in self._ending.items() if until > now}
+        for run in list(self._runs.values())[:CHECKED]:
+            effects += self._look(run, rows, now)
+        for run in expired(self._runs.values(), now):
+            effects += self._end(run, "expired", None, {"reason": "its request's deadline has passed"}, now)
+        return effects
+
+    def _look(self, run: Pending, rows: Rows, now: float) -> Effects:
+        """End a run whose end was told to nobody."""
+        del self._runs[run.wfv_id]
+        self._runs[run.wfv_id] = run  # to the back: the next tick looks at others
+        row = rows.request(run.request_id)
+        if row is None:
+            if rows.result(run.request_id) is None:
+                return self._end(run, "failed", None, {"reason": "its request is gone"}, now)
+            return self._finish(run, rows, now, None)
+        if row.status in ("error", "cancelled"):
+            why = row.last_error or row.status
+            return self._end(run, "failed", None, {"reason": why}, now)
+        return []
+
+    def _finish(self, run: Pending, rows: Rows, now: float, report: dict[str, Any] | None) -> Effects:
+        if report is None:
+            stored = rows.result(run.request_id)
+            report = dict(stored.report) if stored is not None else {}
+        why = broken(report)
+        if why is not None:
+            return self._end(run, "failed", "invalid", {**report, "reason": why}, now)
+        decision = report.get("decision")
+        if run.kind == "cpcv":
+            decision = "passed" if report.get("is_passed") else "failed"
+        return self._end(run, "done", decision, report, now)
+
+    def _end(
+        self, run: Pending, state: Any, decision: str | None, detail: dict[str, Any], now: float
+    ) -> Effects:
+        if run.wfv_id in self._ending:
+            return []
+        self._ending[run.wfv_id] = now + ANSWER_S
+        fact = FinishWfv(
+            wfv_id=run.wfv_id, state=state, decision=decision, detail=detail, at_us=int(now * clock.US)
+        )
+        return [WriteFact(fact, ("end", run.wfv_id))]
+
+    # --- events ----------------------------------------------------------------------------------------
+
+    def _started(self, fact: StartWfv) -> Effects:
+        if fact.kind == "cpcv":
+            data: dict[str, Any] = {
+                "cpcv_id": fact.wfv_id,
+                "strategy": fact.name,
+                "paths": None,
+                "basis": None,
+            }
+        else:
+            data = {**self._who(fact.wfv_id, fact.name), "is_bars": None, "oos_bars": None, "folds": None}
+        return [self._event(f"{fact.kind}.started", fact.wfv_id, data)]
+
+    def _ended(self, fact: FinishWfv, run: Pending, rows: Rows, now: float) -> Effects:
+        who = self._who(run.wfv_id, run.name)
+        report = fact.detail
+        if run.kind == "cpcv" and fact.state == "done":
+            data: dict[str, Any] = {"cpcv_id": run.wfv_id, "strategy": run.name}
+            names = ("passed", "pass_rate", "median_sharpe", "median_maxdd", "is_passed")
+            return [self._event("cpcv.result", run.wfv_id, data | {name: report.get(name) for name in names})]
+        if fact.decision is None and fact.state != "done":
+            data = {**who, "reason": report.get("reason"), "age_sec": max(0.0, now - run.started_at)}
+            return [self._event("wfv.expired", run.wfv_id, data)]
+        events = [
+            self._event("wfv.part_received", run.wfv_id, {**who, "part": part, "sharpe": sharpe})
+            for part, sharpe in parts(report)
+        ]
+        strategy = rows.strategy(run.name)
+        data = {
+            **who,
+            "generation": strategy.generation if strategy is not None else report.get("generation"),
+            "required_oos": report.get("required_oos"),
+            "degradation": report.get("degradation"),
+            "decision": fact.decision,
+            "is_sharpe": report.get("is_sharpe"),
+            "oos_sharpe": report.get("oos_sharpe"),
+        }
+        return [*events, self._event("wfv.result", run.wfv_id, data)]
+
+    def _who(self, wfv_id: str, name: str) -> dict[str, Any]:
+        return {"wfv_id": wfv_id, "strategy": name, "split_ratio": split_ratio(self._plans.get(wfv_id))}
+
+    def _event(self, name: str, wfv_id: str, data: dict[str, Any]) -> Event:
+        return Event(name, data, correlation_id=wfv_id, run_id=self.run_id)
+
+    def _know(
+        self,
+        wfv_id: str,
+        name: str,
+        kind: str,
+        request_id: str,
+        plan: dict[str, Any],
+        at_us: int,
+        deadline_us: int,
+    ) -> None:
+        self._plans[wfv_id] = plan
+        self._runs[wfv_id] = Pending(wfv_id, name, at_us / clock.US, request_id, kind, deadline_us / clock.US)
+
+    def _forget(self, wfv_id: str) -> None:
+        self._runs.pop(wfv_id, None)
+        self._plans.pop(wfv_id, None)
+        self._ending.pop(wfv_id, None)
+
+
+def _or_low(value: float | None) -> float:
+    return value if value is not None else -1e9

@@ -1,0 +1,206 @@
+"""Reporter: snapshot files and the daily report (spec 4.2, 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from loguru import logger
+
+from actors import figures
+from actors._base import ProductActor
+from actors._snapshots import Due, memory, tree_figures
+from foldward.contracts import clock
+from foldward.contracts.errors import FoldwardError
+from foldward.contracts.facts import SetMeta
+from foldward.contracts.messages import Figures, Refresh, Settled, Tick, Written
+from foldward.files import atomic_write
+from foldward.settings import TelemetryTable
+from storage.reads import Reader
+
+TICK_S = 2.0  # a file whose content changes all the time is written this often
+LAST_REPORT = "last_report_date"
+LAST_COUNTERS = "last_report_counters"
+SYSTEM, LIVE, STATUS = "system_metrics.json", "live_status.json", "oos_status.txt"
+
+
+class Reporter(ProductActor):
+    """Writes the three snapshots when they change, and a report once a day.
+
+    database: path of the SQLite file. folder: where the snapshots go. reports: folder of the daily reports.
+    tree: gives the supervision tree's snapshot; None leaves its figures at 0. on_daily: called with each
+    daily report and the path of its JSON file, for further forms of it; what it raises is logged.
+    """
+
+    service = "reporter"
+
+    def __init__(
+        self,
+        *,
+        database: Path | str,
+        folder: Path | str,
+        reports: Path | str,
+        settings: TelemetryTable,
+        tree: Callable[[], Mapping[str, Any]] | None = None,
+        run_id: str = "-",
+        on_daily: Callable[[dict[str, Any], Path], Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self._database = Path(database)
+        self._folder = Path(folder)
+        self._reports = Path(reports)
+        self._settings = settings
+        self._tree = tree
+        self._run_id = run_id
+        self._on_daily = on_daily
+        self._started = clock.now()
+        self._reason = "start"
+        self._fresh = True
+        self._sent: int | None = None
+        self._written = 0
+        self._failed = 0
+        self._day: str | None = None
+        self._strategies = (-1, 0)  # revision, count
+        self._looked: float | None = None
+        self._due = {name: Due(TICK_S, settings.snapshot_s) for name in (SYSTEM, LIVE, STATUS)}
+
+    def recover(self) -> None:
+        """Know when the last daily report was made."""
+        self._reader = Reader(self._database)
+        self._day = self._reader.meta(LAST_REPORT)
+
+    def on_start(self) -> None:
+        """Write at once, then whenever something changes."""
+        self.every(TICK_S, Tick())
+        self.after(0.0, Tick())
+
+    def on_stop(self) -> None:
+        """The last state is written, then the rows are closed."""
+        self._reason = "stop"
+        self._guarded(self._snapshots, True)
+        self._reader.close()
+
+    def on_receive(self, message: Any) -> Any:
+        """One message, or a question."""
+        match message:
+            case Figures():
+                return {"written": self._written, "failed": self._failed, "last_report": self._day}
+            case Settled() if message.state in ("applied", "duplicate", "retry", "error", "cancelled"):
+                self._note("result")
+            case Refresh():
+                self._note(message.reason)
+            case Written() if not message.ok:
+                self._day = None  # the date is not stored: the report is made again, into the same file
+            case Tick():
+                self._guarded(self._look)
+        return None
+
+    def _note(self, reason: str) -> None:
+        self._reason = reason
+        self._fresh = True
+
+    def _guarded(self, step: Callable[..., None], *args: Any) -> None:
+        """A snapshot that cannot be written is counted and said, and tried again at the next tick."""
+        try:
+            step(*args)
+        except (OSError, FoldwardError) as error:
+            self._failed += 1
+            if self._failed in (1, 10, 100) or self._failed % 1000 == 0:
+                logger.warning("snapshots or report not written ({} times): {}", self._failed, error)
+
+    def _look(self) -> None:
+        now = clock.now()
+        idle = self._looked is not None and 0 <= now - self._looked < self._settings.snapshot_s
+        if self._fresh or not idle:
+            self._looked = now
+            self._snapshots(False)
+            self._fresh = False
+        today = f"{clock.utcnow():%Y-%m-%d}"
+        # A clock that was set back makes no second report for a day that has one.
+        if self._day is None or today > self._day:
+            self._report(today)
+
+    def _snapshots(self, forced: bool) -> None:
+        now_us = clock.utc_us()
+        metrics = figures.report_oos_metrics(self._reader, now_us)
+        if self._sent is not None and metrics["sent"] > self._sent and self._reason == "timer":
+            self._reason = "dispatch"
+        self._sent = metrics["sent"]
+        reason, self._reason = self._reason, "timer"
+        system = self._system(now_us)
+        live = {
+            "schema_version": figures.SCHEMA_VERSION,
+            "timestamp": clock.iso_ms(now_us),
+            "run_id": self._run_id,
+            "reason": reason,
+            "paused": self._reader.meta("paused") == "1",
+            **metrics,
+        }
+        summary = metrics["summary"]
+        content = {name: live[name] for name in live if name not in ("reason", "summary")}
+        self._put(SYSTEM, system, _json(system), {"rss": system["rss"], "actors": system["actors"]}, forced)
+        self._put(
+            LIVE, content, _json(live), {"pending": live["pending"], "success": live["success"]}, forced
+        )
+        text = figures.status_text(summary, now_us, reason).encode()
+        self._put(STATUS, content, text, {"summary": summary}, forced)
+
+    def _put(
+        self, name: str, content: Mapping[str, Any], data: bytes, short: Mapping[str, Any], forced: bool
+    ) -> None:
+        now = clock.now()
+        due = self._due[name]
+        if not forced and not due.wants(content, now):
+            return
+        path = self._folder / name
+        atomic_write(path, data, durable=False)
+        due.written(content, now)
+        self._written += 1
+        event = "metrics.snapshot" if name == SYSTEM else "status.snapshot"
+        self.emit(event, {"path": str(path), "figures": dict(short)}, run_id=self._run_id)
+
+    def _system(self, now_us: int) -> dict[str, Any]:
+        revision = self._reader.revision()
+        if revision != self._strategies[0]:
+            self._strategies = (revision, len(self._reader.strategy_names()))
+        rss, heap = memory()
+        return {
+            "schema_version": figures.SCHEMA_VERSION,
+            "timestamp": clock.iso_ms(now_us),
+            "rss": rss,
+            "heap": heap,
+            "strategy_count": self._strategies[1],
+            "uptime_seconds": round(clock.now() - self._started, 3),
+            **tree_figures(self._tree() if self._tree is not None else None),
+        }
+
+    def _report(self, today: str) -> None:
+        stored = self._reader.meta(LAST_COUNTERS)
+        try:
+            before = msgspec.json.decode(stored, type=dict[str, int]) if stored else {}
+        except msgspec.DecodeError:
+            before = {}
+        restarts = tree_figures(self._tree())["restarts"] if self._tree is not None else None
+        report = figures.daily_report(self._reader, today, clock.utc_us(), before, restarts)
+        path = self._reports / f"daily-{today}.json"
+        atomic_write(path, _json(report))
+        atomic_write(path.with_suffix(".md"), figures.daily_markdown(report))
+        self._day = today
+        # The date last: a crash before it makes the same report again, into the same file.
+        counters = _json(self._reader.counters()).decode()
+        self.write(SetMeta(key=LAST_COUNTERS, value=counters), reply=False)
+        self.write(SetMeta(key=LAST_REPORT, value=today), tag="report")
+        self.emit("report.daily", {"path": str(path)}, run_id=self._run_id)
+        self.notify(f"report:{today}", f"Foldward daily report {today}", report["summary"], "info")
+        self._note("report")
+        if self._on_daily is not None:
+            try:
+                self._on_daily(report, path)
+            except Exception as error:  # a further form of the report is never worth the actor
+                logger.warning("a form of the daily report failed: {}", error)
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2) + b"\n"
