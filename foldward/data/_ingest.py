@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,12 +95,7 @@ def _write_archive(path: Path, columns: Mapping[str, np.ndarray]) -> str:
     frame = pl.DataFrame(data).with_columns(
         pl.col("timestamp").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
     )
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", compression_level=_LEVEL, statistics=False)
-    written = buffer.getbuffer()
-    with open(path, "wb", buffering=0) as file:
-        done = 0
-        while done < len(written):
-            done += file.write(written[done:])
-        os.fsync(file.fileno())
-    return sha256_hex(written)  # type: ignore[arg-type]
+    # To a path: through a file object, polars takes twice as long.
+    frame.write_parquet(path, compression="zstd", compression_level=_LEVEL, statistics=False)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -48,11 +48,9 @@ def map_columns(folder: Path, rows: int, digests: Mapping[str, str]) -> dict[str
 
 def verify_file(path: Path, wanted: str) -> None:
     """Compare a whole file with its hex digest. Raises Damaged."""
-    state = hashlib.sha256()
     try:
         with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                state.update(chunk)
+            state = hashlib.file_digest(file, "sha256")
     except FileNotFoundError as error:
         raise Damaged(f"{path.name} is missing") from error
     if state.hexdigest() != wanted:

@@ -1,0 +1,110 @@
+"""How long candles take at the border, against polars reading the same file.
+
+    python benchmarks/data/bench_data.py [--rows 2000000] [--rounds 5] [--json]
+
+Limits: checking a clean file <= 1.5 times, and reading + checking + caching <= 2.5 times, polars alone with
+an explicit time format. Best of the rounds, which alternate, so that a busy machine hurts all alike. The
+candles are synthetic (fixed seed, one a minute).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from foldward.data import _npy
+from foldward.data.cache import Cache
+from foldward.data.contract import check_file
+
+LIMITS = {"check": 1.5, "read_check_cache": 2.5}
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_NAMES = ("open", "high", "low", "close", "volume")
+
+
+def make(path: Path, rows: int, seed: int = 7) -> None:
+    """A clean random walk of minute bars."""
+    rng = np.random.default_rng(seed)
+    close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 2e-4, rows))), 5)
+    open_ = np.concatenate(([100.0], close[:-1]))
+    frame = pl.DataFrame(
+        {
+            "time": np.arange(rows) * 60 + 1_500_000_000 // 60 * 60,
+            "open": open_,
+            "high": np.round(np.maximum(open_, close) + rng.random(rows) * 0.02, 5),
+            "low": np.round(np.minimum(open_, close) - rng.random(rows) * 0.02, 5),
+            "close": close,
+            "volume": rng.integers(1, 1000, rows),
+        }
+    ).with_columns(pl.from_epoch("time").dt.strftime(_FORMAT))
+    frame.write_csv(path)
+
+
+def polars_alone(path: Path) -> pl.DataFrame:
+    """What the limits are measured against: every column typed, the time format given."""
+    schema = {"time": pl.String, **dict.fromkeys(_NAMES, pl.Float64)}
+    frame = pl.read_csv(path, schema=schema)
+    return frame.with_columns(pl.col("time").str.to_datetime(_FORMAT, time_unit="ns"))
+
+
+def measure(rows: int, rounds: int) -> dict[str, float]:
+    """Best seconds of each step."""
+    best: dict[str, float] = {}
+
+    def run(name: str, step: Callable[[], object]) -> object:
+        begun = time.perf_counter()
+        result = step()
+        best[name] = min(best.get(name, float("inf")), time.perf_counter() - begun)
+        return result
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, root = Path(folder) / "BENCH_M1.csv", Path(folder) / "cache"
+        make(path, rows)
+        for _ in range(rounds):
+            run("polars_alone", lambda: polars_alone(path))
+            report = run("check", lambda: check_file(path))
+            if getattr(report, "findings", None) != ():
+                raise SystemExit("the benchmark's file is not clean")
+            shutil.rmtree(root, ignore_errors=True)
+            entry = run("read_check_cache", lambda: Cache(root).ensure(path))
+            fingerprint = str(getattr(entry, "fingerprint", ""))
+            _npy._verified.clear()
+            run("first_load", partial(Cache(root).load, fingerprint))
+            run("later_load", partial(Cache(root).load, fingerprint))
+            run("ensure_unchanged", lambda: Cache(root).ensure(path))
+    return best
+
+
+def main() -> int:
+    """Print the figures; exit 1 when a limit is passed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    best = measure(args.rows, args.rounds)
+    ratios = {name: best[name] / best["polars_alone"] for name in LIMITS}
+    kept = all(ratios[name] <= limit for name, limit in LIMITS.items())
+    if args.json:
+        print(
+            json.dumps({"rows": args.rows, "seconds": best, "ratios": ratios, "limits": LIMITS, "ok": kept})
+        )
+    else:
+        for name, seconds in best.items():
+            said = f"  {ratios[name]:.2f} x polars (limit {LIMITS[name]})" if name in LIMITS else ""
+            print(f"{name:20s}{seconds * 1000:10.1f} ms{said}")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
