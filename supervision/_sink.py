@@ -16,6 +16,7 @@ from typing import Any
 from supervision._latch import Latch
 from supervision.report import CrashReport
 
+RESTART_FIRST_S = 0.001  # formatting a stack holds the interpreter longer than starting a replacement takes
 LIMIT = 100_000  # entries; beyond it the newest are dropped and counted
 
 OnEvent = Callable[[str, dict[str, Any]], Any]
@@ -36,6 +37,7 @@ class Sink:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
+        self._pause = Latch()
         self.counters = {"events": 0, "dead_letters": 0, "crashes": 0, "listener_errors": 0, "overflow": 0}
 
     def event(self, event_type: str, data: dict[str, Any]) -> None:
@@ -66,6 +68,7 @@ class Sink:
 
     def close(self, timeout: float = 1.0) -> bool:
         """Flush, then end the thread. What comes later is only counted."""
+        self._pause.set()
         done = self.flush(timeout)
         with self._lock:
             self._closed = True
@@ -76,6 +79,7 @@ class Sink:
         return done
 
     def _report(self, report: CrashReport) -> None:
+        self._pause.wait(RESTART_FIRST_S)
         stack = report.stack  # formats it, and lets go of the frames
         if self._on_crash is not None:
             self._on_crash(report)

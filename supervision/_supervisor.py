@@ -85,6 +85,7 @@ class SupervisorActor(Actor):
         self.gave_up: str | None = None
         self._starting: Life | None = None
         self._made = 0
+        self._reports: list[CrashReport] = []
         self._rng = random.Random()
 
     # --- life ----------------------------------------------------------------------------------------------
@@ -107,14 +108,22 @@ class SupervisorActor(Actor):
                         self._declined(row)
                     continue
             self._stop_all()
+            self._send_reports()
             raise failure
         self._event("supervisor.started", "-", "started")
 
     def on_receive(self, message: Any) -> Any:
-        if isinstance(message, Call):
-            return self._call(message)
+        try:
+            return self._handle(message)
+        finally:
+            if self._reports:
+                self._send_reports()
+
+    def _handle(self, message: Any) -> Any:
         if isinstance(message, News):
             self._ended(message.life)
+        elif isinstance(message, Call):
+            return self._call(message)
         elif isinstance(message, Hung):
             self._hung(message)
         elif isinstance(message, Retry):
@@ -127,12 +136,14 @@ class SupervisorActor(Actor):
 
     def on_stop(self) -> None:
         self._stop_all()
+        self._send_reports()
         reason = self._life.exit.reason if self._life.exit is not None else "shutdown"
         self._event("supervisor.shutdown", "-", reason)
 
     def on_failure(self, *_error: Any) -> None:
         """A bug in here must not leave orphans."""
         self._stop_all()
+        self._send_reports()
 
     def fence(self) -> None:
         """Past its own shutdown limit: whatever it still has is given up with it."""
@@ -289,6 +300,12 @@ class SupervisorActor(Actor):
         if failed:
             report = CrashReport(self.id, context, life, exit)
             record.reports.append(report)
+            self._reports.append(report)
+
+    def _send_reports(self) -> None:
+        """After the restart, not before: formatting a stack takes longer than starting a child."""
+        reports, self._reports = self._reports, []
+        for report in reports:
             self.tree.sink.crash(report)
 
     # --- ends ----------------------------------------------------------------------------------------------

@@ -232,7 +232,7 @@ def _built_in(root: Root) -> dict[str, Verb]:
 
     def restart(args: dict[str, Any]) -> dict[str, Any]:
         id = _id(args)
-        handle = root.supervisor_of(id).cycle_child(id, timeout=float(args.get("timeout", 30.0)))
+        handle = root.supervisor_of(id).cycle_child(id, timeout=float(args.get("within_s", 30.0)))
         return {"id": id, "incarnation": None if handle is None else handle.incarnation}
 
     def stop(_args: dict[str, Any]) -> dict[str, Any]:
