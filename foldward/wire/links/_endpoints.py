@@ -83,7 +83,7 @@ def bind(sock: zmq.Socket[bytes], endpoint: str) -> str:
         what = "is already taken" if taken else f"cannot be bound: {error.strerror}"
         raise WireError("wire.endpoint_taken", message=f"{endpoint} {what}") from error
     bound = sock.getsockopt(zmq.LAST_ENDPOINT)
-    assert isinstance(bound, bytes)  # noqa: S101 - this option is always bytes
+    assert isinstance(bound, bytes)
     return bound.rstrip(b"\0").decode()
 
 

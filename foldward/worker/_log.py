@@ -1,0 +1,29 @@
+"""A worker's log: stderr and, if asked for, a file; every line names the trace and the request."""
+
+from __future__ import annotations
+
+import sys
+
+from loguru import logger
+
+FORMAT = (
+    "{time:YYYY-MM-DDTHH:mm:ss.SSS!UTC}Z {level} {extra[worker]} "
+    "trace_id={extra[trace_id]} request_id={extra[request_id]} {message}"
+)
+
+
+def set_up(worker: str, file: str | None, level: str = "INFO") -> None:
+    """Replace loguru's handlers. The file is rotated at 10 MB and five are kept."""
+    logger.remove()
+    logger.configure(extra={"worker": worker, "trace_id": "-", "request_id": "-"})
+    logger.add(sys.stderr, format=FORMAT, level=level, backtrace=False, diagnose=False)
+    if file:
+        logger.add(
+            file,
+            format=FORMAT,
+            level=level,
+            rotation=10_000_000,
+            retention=5,
+            backtrace=False,
+            diagnose=False,
+        )
