@@ -224,6 +224,8 @@ class Desk:
             return []
         if lease.peer.gone:
             return self._return([lease], lease.peer.id, "left before the bytes did", frozenset(), now_us)
+        if lease.peer.breaker.state is State.OPEN:
+            return self._return([lease], lease.peer.id, "its breaker has opened", frozenset(), now_us)
         lease.attempt = attempt
         work = lease.work
         try:
