@@ -41,23 +41,17 @@ CREATE TABLE oos_queue (
     CHECK (status <> 'error' OR (last_error IS NOT NULL AND last_code IS NOT NULL))
 ) STRICT;
 
+-- An index is rewritten by every UPDATE of a column that it names, also in its WHERE. So these ask for the times
+-- that belong to a state (the CHECKs above tie them to it) and not for the status: a lease touches two of them.
 -- One open row a digest, and one open oos row a strategy.
-CREATE UNIQUE INDEX oos_queue_open_digest ON oos_queue (digest)
-    WHERE status IN ('pending', 'sent', 'retry');
-CREATE UNIQUE INDEX oos_queue_open_oos ON oos_queue (name)
-    WHERE kind = 'oos' AND status IN ('pending', 'sent', 'retry');
-CREATE INDEX oos_queue_open_other ON oos_queue (name)
-    WHERE kind <> 'oos' AND status IN ('pending', 'sent', 'retry');
-CREATE INDEX oos_queue_open_age ON oos_queue (requested_us)
-    WHERE status IN ('pending', 'sent', 'retry');
-CREATE INDEX oos_queue_due ON oos_queue (priority, next_attempt_at, status)
-    WHERE status IN ('pending', 'retry');
-CREATE INDEX oos_queue_sent ON oos_queue (deadline_at)
-    WHERE status = 'sent';
-CREATE INDEX oos_queue_closed ON oos_queue (status, closed_at)
-    WHERE status IN ('error', 'cancelled');
-CREATE INDEX oos_queue_closed_name ON oos_queue (name, kind)
-    WHERE status IN ('error', 'cancelled');
+CREATE UNIQUE INDEX oos_queue_open_digest ON oos_queue (digest) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX oos_queue_open_oos ON oos_queue (name) WHERE closed_at IS NULL AND kind = 'oos';
+CREATE INDEX oos_queue_open_other ON oos_queue (name) WHERE closed_at IS NULL AND kind <> 'oos';
+CREATE INDEX oos_queue_open_age ON oos_queue (requested_us) WHERE closed_at IS NULL;
+CREATE INDEX oos_queue_due ON oos_queue (priority, next_attempt_at, status) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX oos_queue_sent ON oos_queue (deadline_at) WHERE deadline_at IS NOT NULL;
+CREATE INDEX oos_queue_closed ON oos_queue (status, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX oos_queue_closed_name ON oos_queue (name, kind) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE results (
     request_id    TEXT    NOT NULL PRIMARY KEY,

@@ -13,8 +13,11 @@ from storage.reads._connection import Connected, columns_of
 from storage.rows import EventRow, RequestRow, RequestView
 
 _COLUMNS = columns_of(RequestRow)
-_OPEN = "status IN ('pending', 'sent', 'retry')"
-_WAITING = "status IN ('pending', 'retry')"
+# As the partial indexes say it; CHECK constraints tie these times to the states.
+_OPEN = "closed_at IS NULL"
+_CLOSED = "closed_at IS NOT NULL"
+_WAITING = "next_attempt_at IS NOT NULL"
+_LEASED = "deadline_at IS NOT NULL"
 
 _NEXT_PRIORITY = f"SELECT max(priority) FROM oos_queue WHERE {_WAITING}"
 _LOWER_PRIORITY = f"SELECT max(priority) FROM oos_queue WHERE {_WAITING} AND priority < ?"
@@ -23,16 +26,15 @@ _DUE = (
     " ORDER BY next_attempt_at LIMIT ?"
 )
 _NEXT_DUE = f"SELECT min(next_attempt_at) FROM oos_queue WHERE {_WAITING} AND priority = ?"
-_SENT = f"SELECT {_COLUMNS} FROM oos_queue WHERE status = 'sent' ORDER BY deadline_at"
+_SENT = f"SELECT {_COLUMNS} FROM oos_queue WHERE {_LEASED} ORDER BY deadline_at"
 _EXPIRED = (
-    f"SELECT {_COLUMNS} FROM oos_queue WHERE status = 'sent' AND deadline_at <= ?"
-    " ORDER BY deadline_at LIMIT ?"
+    f"SELECT {_COLUMNS} FROM oos_queue WHERE {_LEASED} AND deadline_at <= ? ORDER BY deadline_at LIMIT ?"
 )
 _OPEN_ROWS = f"SELECT {_COLUMNS} FROM oos_queue WHERE {_OPEN} ORDER BY requested_us"
 _COUNTS = (
     f"SELECT status, count(*) FROM oos_queue WHERE {_WAITING} GROUP BY status"
-    " UNION ALL SELECT 'sent', count(*) FROM oos_queue WHERE status = 'sent'"
-    " UNION ALL SELECT status, count(*) FROM oos_queue WHERE status IN ('error', 'cancelled') GROUP BY status"
+    f" UNION ALL SELECT 'sent', count(*) FROM oos_queue WHERE {_LEASED}"
+    f" UNION ALL SELECT status, count(*) FROM oos_queue WHERE {_CLOSED} GROUP BY status"
 )
 _OLDEST = f"SELECT min(requested_us) FROM oos_queue WHERE {_OPEN}"
 
@@ -127,7 +129,7 @@ class QueueReads(Connected):
             for same, which in (
                 ("= 'oos'", _OPEN),
                 ("<> 'oos'", _OPEN),
-                ("= ?2", "status IN ('error', 'cancelled')"),
+                ("= ?2", _CLOSED),
             )
         ]
         # Rows are in order of their application; the last ones hold the latest send.
@@ -239,7 +241,7 @@ class QueueReads(Connected):
         items = []
         overdue = self._all(
             f"SELECT {columns.format('deadline_at')} FROM oos_queue"
-            " WHERE status = 'sent' AND deadline_at <= ? ORDER BY deadline_at LIMIT ?",
+            f" WHERE {_LEASED} AND deadline_at <= ? ORDER BY deadline_at LIMIT ?",
             (late, limit),
         )
         for row in overdue:

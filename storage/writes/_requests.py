@@ -32,14 +32,14 @@ _ADMIT = (
     " ?14, ?15, ?16, ?17, ?18"
     " WHERE NOT EXISTS (SELECT 1 FROM results WHERE substr(digest, 8, 16) = substr(?5, 8, 16)"
     " AND digest = ?5 AND conflicts = 0)"
-    " ON CONFLICT DO NOTHING RETURNING 1"
+    " ON CONFLICT DO NOTHING"
 )
 _ANSWERED = (
     "SELECT request_id FROM results WHERE substr(digest, 8, 16) = substr(?1, 8, 16)"
     " AND digest = ?1 AND conflicts = 0 ORDER BY rowid DESC LIMIT 1"
 )
-_OPEN_BY_DIGEST = f"SELECT request_id FROM oos_queue WHERE digest = ? AND status IN {_OPEN}"
-_OPEN_OOS = f"SELECT request_id FROM oos_queue WHERE name = ? AND kind = 'oos' AND status IN {_OPEN}"
+_OPEN_BY_DIGEST = "SELECT request_id FROM oos_queue WHERE digest = ? AND closed_at IS NULL"
+_OPEN_OOS = "SELECT request_id FROM oos_queue WHERE name = ? AND kind = 'oos' AND closed_at IS NULL"
 _LEASE = (
     "UPDATE oos_queue SET status = 'sent', sends = sends + 1, sent_at = ?2,"
     " first_sent_at = coalesce(first_sent_at, ?2), deadline_at = ?3, next_attempt_at = NULL, worker = ?4"
@@ -64,9 +64,9 @@ _CANCEL = (
     f" last_error = ?3, last_code = 'request.cancelled' WHERE request_id = ?1 AND status IN {_OPEN}"
     " RETURNING request_id"
 )
-_OPEN_OF_NAME = (
-    f"SELECT request_id FROM oos_queue WHERE name = ?1 AND kind = 'oos' AND status IN {_OPEN}"
-    f" UNION ALL SELECT request_id FROM oos_queue WHERE name = ?1 AND kind <> 'oos' AND status IN {_OPEN}"
+OPEN_OF_NAME = (
+    "SELECT request_id FROM oos_queue WHERE name = ?1 AND kind = 'oos' AND closed_at IS NULL"
+    " UNION ALL SELECT request_id FROM oos_queue WHERE name = ?1 AND kind <> 'oos' AND closed_at IS NULL"
 )
 # OR IGNORE: another open row for the same work makes this one superfluous, which is "did not change".
 _REOPEN = (
@@ -82,17 +82,18 @@ _RECOVER_EVENTS = (
     "INSERT INTO events (request_id, at, event, code, data)"
     " SELECT request_id, ?1, 'oos.recovered', NULL,"
     " json_object('attempt', sends, 'worker', worker, 'next_attempt_at', ?2)"
-    " FROM oos_queue WHERE status = 'sent'"
+    " FROM oos_queue WHERE deadline_at IS NOT NULL"
 )
 _RECOVER = (
-    "UPDATE oos_queue SET status = 'retry', next_attempt_at = ?1, deadline_at = NULL WHERE status = 'sent'"
+    "UPDATE oos_queue SET status = 'retry', next_attempt_at = ?1, deadline_at = NULL"
+    " WHERE deadline_at IS NOT NULL"
 )
 
 
 def admit_request(session: Session, fact: AdmitRequest) -> dict[str, Any]:
     """A new pending row, unless the work is answered, already open, or the queue is full."""
     if session.open_rows < fact.max_open:
-        admitted = session.execute(
+        session.execute(
             _ADMIT,
             (
                 fact.request_id,
@@ -114,8 +115,8 @@ def admit_request(session: Session, fact: AdmitRequest) -> dict[str, Any]:
                 zlib.crc32(fact.payload),
                 fact.payload,
             ),
-        ).get
-        if admitted is not None:
+        )
+        if session.connection.changes():
             session.open_rows += 1
             session.count("requested")
             session.event(
@@ -270,7 +271,7 @@ def cancel_requests(session: Session, fact: CancelRequests) -> list[str]:
     """Open rows → cancelled."""
     wanted = list(fact.request_ids)
     for name in fact.names:
-        wanted.extend(row[0] for row in session.execute(_OPEN_OF_NAME, (name,)).fetchall())
+        wanted.extend(row[0] for row in session.execute(OPEN_OF_NAME, (name,)).fetchall())
     return cancel(session, wanted, fact.why, fact.at_us)
 
 

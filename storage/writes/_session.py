@@ -31,7 +31,7 @@ _RAISE_LATENCY = (
     " ON CONFLICT (kind, what, bucket) DO UPDATE SET count = count + excluded.count,"
     " total = total + excluded.total, low = min(low, excluded.low), high = max(high, excluded.high)"
 )
-_OPEN = "SELECT count(*) FROM oos_queue WHERE status IN ('pending', 'sent', 'retry')"
+_OPEN = "SELECT count(*) FROM oos_queue WHERE closed_at IS NULL"
 
 
 def to_json(value: Any) -> str:

@@ -9,7 +9,7 @@ from foldward.contracts.errors import RequestError
 from foldward.contracts.facts import ImportStrategies, RecordVerdict, RetireStrategies
 from foldward.contracts.jobs import Strategy
 from storage.writes._definition import normal, work_of
-from storage.writes._requests import cancel
+from storage.writes._requests import OPEN_OF_NAME, cancel
 from storage.writes._results import NUMBERS
 from storage.writes._session import Session, to_json
 
@@ -46,12 +46,6 @@ _REDEFINE = (
 _RETIRE = (
     "UPDATE strategies SET rank = 'retired', retired_at = ?2, updated_at = ?2, revision = ?3"
     " WHERE name = ?1 AND rank <> 'retired' RETURNING name"
-)
-_OPEN_OF_NAME = (
-    "SELECT request_id FROM oos_queue WHERE name = ?1 AND kind = 'oos'"
-    " AND status IN ('pending', 'sent', 'retry')"
-    " UNION ALL SELECT request_id FROM oos_queue WHERE name = ?1 AND kind <> 'oos'"
-    " AND status IN ('pending', 'sent', 'retry')"
 )
 _VERDICT_OF = (
     "SELECT rank, verdict, stage, gates, reasons, numbers, nondeterministic FROM strategies WHERE name = ?"
@@ -116,7 +110,7 @@ def retire_strategies(session: Session, fact: RetireStrategies) -> list[str]:
     for name in dict.fromkeys(fact.names):
         if session.execute(_RETIRE, (name, fact.at_us, session.next_revision())).get is None:
             continue
-        open_ids = [row[0] for row in session.execute(_OPEN_OF_NAME, (name,)).fetchall()]
+        open_ids = [row[0] for row in session.execute(OPEN_OF_NAME, (name,)).fetchall()]
         cancel(session, open_ids, "strategy retired", fact.at_us)
         changed.append(name)
     return changed
