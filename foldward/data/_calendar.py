@@ -24,6 +24,7 @@ _SUNDAY = 4 * _DAY  # the epoch was a Thursday: Sunday 00:00 came four days earl
 _REACH = 4
 _ENOUGH = 3
 _HALF_DAY = _DAY // 2
+_NIGHT = 4 * 3600
 _MAX_SLOTS = 200_000_000
 LISTED = 1000
 
@@ -162,13 +163,13 @@ def _by_day(present: np.ndarray, covered: np.ndarray, step: int, closed: bool) -
 
 
 def _over_midnight(present: np.ndarray, covered: np.ndarray, step: int) -> np.ndarray:
-    """True in runs of empty slots that include the last slot of a day."""
+    """True in runs of empty slots, four hours and longer, that go on to the next day."""
     empty = ((present == 0) & (covered == 1)).ravel()
     edges = np.flatnonzero(np.diff(np.concatenate(([0], empty.view(np.int8), [0]))))
     night = np.zeros(len(empty), dtype=bool)
     per_day = _DAY // step
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if start // per_day != stop // per_day:
+        if start // per_day != stop // per_day and (stop - start) * step >= _NIGHT:
             night[start:stop] = True
     return night.reshape(present.shape)
 

@@ -26,6 +26,16 @@ def read(body: Body, found: Findings) -> Table:
     return _Reader(body, found).table()
 
 
+def _cells(text: str, delimiter: str) -> list[str]:
+    """The cells of one line; no quoted cell spans lines here, so a lone quote spoils its own line only."""
+    if '"' not in text:
+        return text.split(delimiter)
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:  # a carriage return inside the line, or a cell of more than 128 KiB
+        return text.split(delimiter)
+
+
 class _Reader:
     """One pass over the lines; the state is the columns being filled and the findings."""
 
@@ -81,11 +91,7 @@ class _Reader:
                 )
                 text = raw.decode(errors="replace")
             text = text.rstrip("\r")
-            # a quoted cell never spans lines in price data, so a lone quote spoils its own line only
-            yield (
-                line,
-                next(csv.reader([text], delimiter=delimiter), []) if '"' in text else text.split(delimiter),
-            )
+            yield line, _cells(text, delimiter)
 
     def _row(self, line: int, cells: list[str]) -> None:
         layout = self.body.layout

@@ -10,7 +10,7 @@ import polars as pl
 
 from foldward.data._columns import layout_of
 from foldward.data._table import PRICES, Findings, Table
-from foldward.data._times import NS_IN, is_compact_date, parse_time, unit_of
+from foldward.data._times import is_compact_date, parse_time, unit_of
 from foldward.data.findings import Place
 
 
@@ -112,7 +112,7 @@ def _in_range(
 def _unix(
     values: np.ndarray, timed: np.ndarray | None, convert: bool, found: Findings
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    unit = unit_of(int(np.abs(values).max()))
+    unit = unit_of(max(int(values.max()), -int(values.min())))
     compact = all(is_compact_date(int(value)) for value in values[:1000])
     if unit != "seconds" or compact:
         say = "reads as a date too" if compact else f"looks like {unit}; Unix seconds are expected"
@@ -120,7 +120,8 @@ def _unix(
         found.extend_places("data.ambiguous_time", [place], len(values))
         if compact or not convert:
             return np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=bool)
-        return values * NS_IN[unit], timed
+        micros = {"milliseconds": values * 1000, "microseconds": values, "nanoseconds": values // 1000}
+        return _in_range(micros[unit], timed, found)
     return _in_range(values * 1_000_000, timed, found)
 
 

@@ -24,6 +24,8 @@ _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 NS_IN = {"milliseconds": 1_000_000, "microseconds": 1000, "nanoseconds": 1}
 
+LAST_NS = 9_000_000_000 * NS  # int64 nanoseconds end in the year 2262
+
 # Seconds beyond 10^11 are past the year 5138; today's milliseconds are past 10^12.
 SECONDS_LIMIT = 100_000_000_000
 
@@ -71,11 +73,11 @@ def _unix(text: str) -> When:
     value = int(text.partition(".")[0])
     unit = unit_of(value)
     if unit != "seconds":
+        why = f"{value} looks like {unit}; Unix seconds are expected"
         ns = value * NS_IN[unit]
-        return When(
-            ns, "unix", "data.ambiguous_time", f"{value} looks like {unit}; Unix seconds are expected"
-        )
-    if abs(value) > 9_000_000_000:  # int64 nanoseconds end in the year 2262
+        readable = abs(ns) <= LAST_NS
+        return When(ns if readable else 0, "unix" if readable else "", "data.ambiguous_time", why)
+    if abs(value) * NS > LAST_NS:
         return When(0, "", "data.bad_time", f"{value} is past the year 2255")
     return When(value * NS, "unix")
 
