@@ -42,9 +42,9 @@ class Rows(Protocol):
 def report_oos_metrics(rows: Rows, now_us: int | None = None) -> dict[str, Any]:
     """All figures of the queue: counters, what waits, dead letters, latency; and the summary line.
 
-    {<counter>: n …, pending, in_flight, waiting_retry, given_up, oldest_age_s, dead_letters {held, by_reason},
-    latency {count, min_s, mean_s, p50_s, p95_s, p99_s, max_s, histogram}, queue_wait {…}, run_time {…},
-    rank_moves, summary}
+    {<counter>: n …, pending, in_flight, waiting_retry, given_up, oldest_age_s,
+    dead_letters {held, by_reason}, queue_wait {…}, run_time {…}, rank_moves, summary,
+    latency {count, min_s, mean_s, p50_s, p95_s, p99_s, max_s, histogram}}
     """
     counters = rows.counters()
     queue = rows.queue_counts(now_us)

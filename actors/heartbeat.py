@@ -42,14 +42,14 @@ class Heartbeat(ProductActor):
             case Figures():
                 return self._beats.figures(now)
             case Tick():
-                self._beat(now)
+                self._pulse(now)
             case PeerBeat():
                 self._heard(message, now)
             case PeerLeft():
                 self._beats.left(message.peer)
         return None
 
-    def _beat(self, now: float) -> None:
+    def _pulse(self, now: float) -> None:
         beat_id = ids.new_id()
         self._tell("heartbeat.sent", beat_id, SOURCE, "ok")
         for lost in self._beats.overdue(now):

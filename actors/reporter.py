@@ -14,7 +14,7 @@ from actors._base import ProductActor
 from actors._snapshots import Due, memory, tree_figures
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError
-from foldward.contracts.facts import SetMeta
+from foldward.contracts.facts import Fact, SetMeta
 from foldward.contracts.messages import Figures, Refresh, Settled, Tick, Written
 from foldward.files import atomic_write
 from foldward.settings import TelemetryTable
@@ -64,6 +64,7 @@ class Reporter(ProductActor):
         self._day: str | None = None
         self._strategies = (-1, 0)  # revision, count
         self._looked: float | None = None
+        self._unstored: Fact | None = None  # the report's date, which the database refused
         self._due = {name: Due(TICK_S, settings.snapshot_s) for name in (SYSTEM, LIVE, STATUS)}
 
     def recover(self) -> None:
@@ -92,7 +93,7 @@ class Reporter(ProductActor):
             case Refresh():
                 self._note(message.reason)
             case Written() if not message.ok:
-                self._day = None  # the date is not stored: the report is made again, into the same file
+                self._unstored = message.fact
             case Tick():
                 self._guarded(self._look)
         return None
@@ -117,6 +118,9 @@ class Reporter(ProductActor):
             self._looked = now
             self._snapshots(False)
             self._fresh = False
+            if self._unstored is not None:
+                fact, self._unstored = self._unstored, None
+                self.write(fact, tag="report")
         today = f"{clock.utcnow():%Y-%m-%d}"
         # A clock that was set back makes no second report for a day that has one.
         if self._day is None or today > self._day:
