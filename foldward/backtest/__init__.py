@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from foldward.backtest.combinatorial import cpcv
     from foldward.backtest.engine import simulate
     from foldward.backtest.filters import resample
+    from foldward.backtest.folds import walk_forward
     from foldward.backtest.ledger import trade_list
     from foldward.backtest.metrics import METRICS
     from foldward.backtest.outcome import ENGINE_VERSION, Outcome
     from foldward.backtest.plugins import register
-    from foldward.backtest.walk_forward import walk_forward
     from foldward.backtest.warm import warm_up
 
 __all__ = [
@@ -54,7 +54,7 @@ _LAZY = {
     "ENGINE_VERSION": "outcome",
     "Outcome": "outcome",
     "register": "plugins",
-    "walk_forward": "walk_forward",
+    "walk_forward": "folds",
     "warm_up": "warm",
 }
 

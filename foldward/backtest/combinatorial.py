@@ -15,6 +15,7 @@ import numpy as np
 
 from foldward.backtest.blocks import Block, combine_all
 from foldward.backtest.filters import Aux
+from foldward.backtest.folds import block_report
 from foldward.backtest.outcome import ENGINE_VERSION
 from foldward.backtest.plans import (
     Plan,
@@ -26,7 +27,6 @@ from foldward.backtest.plans import (
     span,
 )
 from foldward.backtest.strategy import validate_strategy
-from foldward.backtest.walk_forward import block_report
 from foldward.backtest.windows import Measured, Range, measure_ranges
 from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import Fault, Strategy, Swap
@@ -105,7 +105,7 @@ def cpcv(
         if grid is None:
             report |= _fixed(purged, blocks[0], used)
         else:
-            report |= _chosen(purged, splits, pieces, blocks, params, used)
+            report |= _chosen(bars, purged, splits, pieces, blocks, params, used)
     report["digest"] = digest({key: report[key] for key in sorted(report) if key != "engine"})
     return report
 
@@ -122,6 +122,7 @@ def _fixed(purged: CombinatorialPurged, blocks: Sequence[Block], calendar: int) 
 
 
 def _chosen(
+    bars: Bars,
     purged: CombinatorialPurged,
     splits: Sequence[Fold],
     pieces: Sequence[Range],
@@ -131,11 +132,14 @@ def _chosen(
 ) -> dict[str, Any]:
     n = purged.n_groups
     place = {piece: n + at for at, piece in enumerate(pieces)}
-    picks = []
+    picks: list[int] = []
+    learned: list[float | None] = []
     for fold in splits:
         train = [combine_all(row[place[piece]] for piece in fold.train) for row in blocks]
         scores = [block.sharpe(calendar) for block in train]
-        picks.append(max(range(len(params)), key=lambda c: (scores[c] is not None, scores[c] or 0.0, -c)))
+        pick = max(range(len(params)), key=lambda c: (scores[c] is not None, scores[c] or 0.0, -c))
+        picks.append(pick)
+        learned.append(scores[pick])
     paths = purged.paths()
     joined = [combine_all(blocks[picks[split]][group] for group, split in enumerate(path)) for path in paths]
     units: list[dict[str, Any]] = [{"params": [params[picks[split]] for split in path]} for path in paths]
@@ -146,8 +150,16 @@ def _chosen(
     known = [value for value in each_psr if value is not None]
     report["psr"] = statistics.median(known) if len(known) == len(joined) else None
     report["positive_blocks"] = _positive([blocks[picks[s]][g] for path in paths for g, s in enumerate(path)])
-    listed = list(zip(purged.test_groups(), picks, strict=True))[:_LISTED]
-    report["picks"] = [{"groups": list(groups), "params": params[pick]} for groups, pick in listed]
+    listed = list(zip(purged.test_groups(), picks, learned, splits, strict=True))[:_LISTED]
+    report["picks"] = [
+        {
+            "groups": list(groups),
+            "params": params[pick],
+            "train_sharpe": score,
+            "train": [span(bars, lo, hi) for lo, hi in fold.train],
+        }
+        for groups, pick, score, fold in listed
+    ]
     report["pbo"], why = _pbo([row[:n] for row in blocks])
     if why:
         report["reasons"]["pbo"] = why
@@ -189,9 +201,7 @@ def _judge(blocks: Sequence[Block], units: list[dict[str, Any]], calendar: int) 
         else:
             report["reasons"]["sharpe_std"] = "one value has no spread"
     else:
-        why = (
-            f"{len(blocks) - len(sharpes)} of {len(blocks)} have no Sharpe ratio (their returns are constant)"
-        )
+        why = f"{len(blocks) - len(sharpes)} of {len(blocks)} have constant returns and no Sharpe ratio"
         report["reasons"] |= dict.fromkeys(("median_sharpe", "sharpe_min", "sharpe_max", "sharpe_std"), why)
     return report
 

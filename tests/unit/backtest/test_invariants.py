@@ -135,7 +135,7 @@ def test_a_broken_kernel_never_yields_a_number(monkeypatch, make_bars):
         return trades, days, status, where
 
     monkeypatch.setattr(engine.k, "simulate", broken)
-    bars, prepared, _, _ = tables(make_bars)
+    _, prepared, _, _ = tables(make_bars)
     out = run(prepared, 0, 8)
     assert out.verdict == "INVALID"
     assert out.metrics["pnl"] is None

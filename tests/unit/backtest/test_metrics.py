@@ -22,9 +22,7 @@ def days(*closes):
 
 def test_sharpe_counts_every_day_of_the_window(trade):
     # Equity 100, 100, 110, 99, 99: returns 0, 0, .1, −.1, 0.
-    out = trade(
-        days(100, 100, 110, 99, 99), {0: "buy", 3: "leave_long"}, timeframe=1440, cash=100.0
-    )
+    out = trade(days(100, 100, 110, 99, 99), {0: "buy", 3: "leave_long"}, timeframe=1440, cash=100.0)
     assert out.day_equity.tolist() == [100.0, 100.0, 110.0, 99.0, 99.0]
     assert out.metrics["sharpe"] == pytest.approx(0.0, abs=1e-12)
     assert out.metrics["days"] == 5
