@@ -8,14 +8,14 @@ as `(k . (v …))`, so a List carries an optional tail: what stood behind its do
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import NoReturn
 
 from foldward.contracts.errors import WireError
 
-_TOKEN = re.compile(
-    r'[ \t\r\n\f\v]*(?:(\()|(\))|"((?:[^"\\]++|\\.)*+)(")?|(#<[^>]*+>|[^\s()";]+)|(.))', re.DOTALL
-)
+# Every character but white space belongs to a token; a lone quote or a semicolon is one that fits nowhere.
+_TOKEN = re.compile(r'[()]|"(?:[^"\\]++|\\.)*+"|#<[^>]*+>|[^\s()";]+|[";]', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 # Lisp printers escape only the quote and the backslash; n and r are ours, because a message is one line.
 _UNESCAPED = {"n": "\n", "r": "\r"}
@@ -48,71 +48,74 @@ Node = Text | Atom | List
 
 
 def parse(raw: bytes) -> List:
-    """The one list that the message is. Raises WireError `wire.unparseable` with the byte position."""
+    """The one list that the message is. Raises WireError `wire.not_utf8` and `wire.unparseable` with the
+    byte position."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise WireError("wire.not_utf8", raw, error.start, f"not UTF-8: {error.reason}") from None
-    root: List | None = None
     stack: list[List] = []
-    end = len(text.rstrip())
-    position = 0
-    match = _TOKEN.match
-    while position < end:
-        token = match(text, position)
-        if token is None:  # pragma: no cover - the last alternative matches any character
-            _fail(raw, text, position, "unexpected input")
-        kind = token.lastindex
-        start, position = position, token.end()
-        if root is not None and not stack:
-            _fail(raw, text, start, "something follows the message")
-        if kind == 1:
-            node = List()
+    top: List | None = None
+    root: List | None = None
+    number = -1
+    node: Node
+    for number, token in enumerate(_TOKEN.findall(text)):
+        first = token[0]
+        if first == ")":
+            if top is None:
+                _fail(raw, text, number, "')' without '('")
+            if top.dotted and top.tail is None:
+                _fail(raw, text, number, "nothing behind the dot")
             if stack:
-                _append(raw, text, start, stack[-1], node)
-            stack.append(node)
-        elif kind == 2:
-            if not stack:
-                _fail(raw, text, start, "')' without '('")
-            closed = stack.pop()
-            if closed.dotted and closed.tail is None:
-                _fail(raw, text, start, "nothing behind the dot")
-            if not stack:
-                root = closed
-        elif not stack:
-            _fail(raw, text, start, "a message starts with '('")
-        elif kind == 5:
-            atom = token[5]
-            if atom == ".":
-                top = stack[-1]
-                if top.dotted or not top.items:
-                    _fail(raw, text, start, "a dot stands between one key and one value")
-                top.dotted = True
+                top = stack.pop()
             else:
-                _append(raw, text, start, stack[-1], Atom(atom))
-        elif kind == 4:
-            body = token[3]
-            if "\\" in body:
-                body = _ESCAPE.sub(lambda m: _UNESCAPED.get(m[1], m[1]), body)
-            _append(raw, text, start, stack[-1], Text(body))
-        elif kind == 3:
-            _fail(raw, text, start, "the string does not end")
+                root, top = top, None
+            continue
+        if first == "(":
+            node = List()
+            if top is None:
+                if root is not None:
+                    _fail(raw, text, number, "something follows the message")
+                top = node
+                continue
+        elif top is None:
+            why = "something follows the message" if root is not None else "a message starts with '('"
+            _fail(raw, text, number, why)
+        elif first == '"':
+            if len(token) == 1:
+                _fail(raw, text, number, "the string does not end")
+            body = token[1:-1]
+            node = Text(_ESCAPE.sub(_unescape, body) if "\\" in body else body)
+        elif token == ".":
+            if top.dotted or not top.items:
+                _fail(raw, text, number, "a dot stands between one key and one value")
+            top.dotted = True
+            continue
+        elif token == ";":
+            _fail(raw, text, number, "unexpected ';'")
         else:
-            _fail(raw, text, start, f"unexpected {token[6]!r}")
-    if stack or root is None:
-        _fail(raw, text, end, f"{len(stack)} '(' without ')'" if stack else "empty")
+            node = Atom(token)
+        if not top.dotted:
+            top.items.append(node)
+        elif top.tail is None:
+            top.tail = node
+        else:
+            _fail(raw, text, number, "more than one value behind the dot")
+        if first == "(":
+            stack.append(top)
+            top = node  # type: ignore[assignment]
+    if root is None or top is not None:
+        _fail(raw, text, number + 1, f"{len(stack) + 1} '(' without ')'" if top is not None else "empty")
     return root
 
 
-def _append(raw: bytes, text: str, position: int, target: List, node: Node) -> None:
-    if not target.dotted:
-        target.items.append(node)
-    elif target.tail is None:
-        target.tail = node
-    else:
-        _fail(raw, text, position, "more than one value behind the dot")
+def _unescape(match: re.Match[str]) -> str:
+    return _UNESCAPED.get(match[1], match[1])
 
 
-def _fail(raw: bytes, text: str, position: int, why: str) -> NoReturn:
-    place = len(text[:position].encode())
+def _fail(raw: bytes, text: str, number: int, why: str) -> NoReturn:
+    """Raise for token `number`; its place is found only now, so that good messages do not pay for it."""
+    found = next(itertools.islice(_TOKEN.finditer(text), number, None), None)
+    start = len(text) if found is None else found.start()
+    place = len(text[:start].encode())
     raise WireError("wire.unparseable", raw, place, f"S-expression, byte {place}: {why}")

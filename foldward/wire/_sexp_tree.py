@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Any
 
 from foldward.wire._misfit import Misfit
@@ -20,12 +21,17 @@ _INFINITE = re.compile(
 )
 
 
+@lru_cache(4096)
+def _normal(symbol: str) -> str:
+    return symbol.rsplit(":", 1)[-1].lower().replace("-", "_")
+
+
 def key_of(node: Node, path: str) -> str:
     """A key as the schema spells it: `:Start-Time`, `pkg::START_TIME` and `start_time` are one key."""
     if isinstance(node, Text):
         return str(node)
     if isinstance(node, Atom):
-        return node.rsplit(":", 1)[-1].lower().replace("-", "_")
+        return _normal(node)
     raise Misfit(path, "has a list where a key belongs")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+from math import isfinite
 from typing import Any, Literal, NoReturn
 
 import msgspec
@@ -123,23 +123,31 @@ def _integer(digits: str) -> int | float:
 
 
 def _finite(value: Any, path: str) -> None:
-    """Refuse NaN and infinities: msgspec would write null, which is another statement."""
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise Misfit(path, f"is {value}", "wire.not_finite")
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            item = getattr(value, name)
-            if item is not None and type(item) not in _SAFE:
-                _finite(item, f"{path}.{name}" if path else name)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if type(item) not in _SAFE:
-                _finite(item, f"{path}.{key}")
+    """Refuse NaN and infinities in a struct, dict or list: msgspec would write null, another statement."""
+    if isinstance(value, msgspec.Struct):
+        items: Any = [(name, getattr(value, name)) for name in value.__struct_fields__]
+        join = f"{path}." if path else ""
+    elif type(value) is dict:
+        items = value.items()
+        join = f"{path}."
     elif isinstance(value, list | tuple):
         for place, item in enumerate(value):
-            if type(item) not in _SAFE:
+            kind = type(item)
+            if kind is float:
+                if not isfinite(item):
+                    raise Misfit(f"{path}[{place}]", f"is {item}", "wire.not_finite")
+            elif kind not in _SAFE:
                 _finite(item, f"{path}[{place}]")
+        return
+    else:
+        return
+    for name, item in items:
+        kind = type(item)
+        if kind is float:
+            if not isfinite(item):
+                raise Misfit(f"{join}{name}", f"is {item}", "wire.not_finite")
+        elif kind not in _SAFE:
+            _finite(item, f"{join}{name}")
 
 
 _SAFE = frozenset({str, int, bool, type(None)})

@@ -79,14 +79,16 @@ def block_sums(outcome: Outcome, cash: float, count: int = BLOCKS) -> dict[str, 
     if days == 0:
         return None
     returns = daily_returns(np.asarray(outcome.day_equity), cash)
-    edges = np.linspace(0, len(returns), min(count, len(returns)) + 1).round().astype(np.int64)
-    rows = []
-    times = []
-    for lo, hi in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        part = returns[lo:hi]
-        rows.append([hi - lo, float(part.sum()), float(part @ part)])
-        times.append(int(outcome.day_times[hi - 1]))
-    return {"rows": rows, "times": times, "calendar": outcome.calendar}
+    if len(returns) == 0:
+        return None
+    parts = min(count, len(returns))
+    edges = np.arange(parts + 1) * len(returns) // parts
+    starts = edges[:-1]
+    sums = np.add.reduceat(returns, starts).tolist()
+    squares = np.add.reduceat(returns * returns, starts).tolist()
+    sizes = (edges[1:] - starts).tolist()
+    rows = [list(row) for row in zip(sizes, sums, squares, strict=True)]
+    return {"rows": rows, "times": outcome.day_times[edges[1:] - 1].tolist(), "calendar": outcome.calendar}
 
 
 def from_report(phase: str, report: dict[str, Any]) -> dict[str, Any]:
