@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from actors._base import ProductActor
 from actors._write_desk import Reply, WriteDesk
 from foldward.contracts import clock
@@ -61,11 +63,18 @@ class DBWriter(ProductActor):
 
     def on_stop(self) -> None:
         """The inbox was drained before: one last attempt for what the disk refused, then close."""
-        if self._writer is None:
-            return
-        _answer(self._desk.retry())
+        if self._writer is not None:
+            _answer(self._desk.retry())
+            self._let_go(self._writer)
+
+    def on_failure(self, *_: Any) -> None:
+        """A bug of ours: the successor needs the file, and who waits must not wait for ever."""
+        if self._writer is not None:
+            self._let_go(self._writer)
+
+    def _let_go(self, writer: Writer) -> None:
         _answer(self._desk.give_up())
-        self._writer.close()
+        writer.close()
 
     def fence(self) -> None:
         """From outside, when this incarnation hangs: interrupt, roll back, close."""
@@ -154,5 +163,10 @@ def retention(settings: StorageTable, now_us: int) -> list[Prune]:
 
 def _answer(replies: Iterable[Reply]) -> None:
     for reply in replies:
-        if reply.to is not None:
+        if reply.to is None:
+            continue
+        try:
             reply.to.tell(reply.message)
+        # The address came from outside. Whatever is wrong with it, the others of this commit hear theirs.
+        except Exception:
+            logger.exception("an answer about {} could not be told", type(reply.message.fact).__name__)

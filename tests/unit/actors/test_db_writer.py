@@ -1,0 +1,251 @@
+"""The DBWriter: who is answered what and when, and what waits while the disk refuses."""
+
+import msgspec
+import pytest
+
+from actors._write_desk import WriteDesk
+from actors.db_writer import DBWriter, retention
+from foldward.contracts.facts import AdmitRequest, CountUp, Prune, SetMeta
+from foldward.contracts.messages import Write, Written
+from foldward.settings import RetentionTable, StorageTable
+from storage.reads import Reader
+from supervision import KEEP, Actor, Child, Inbox, StartFailed, boot, supervisor
+
+T0 = 1_770_000_000_000_000
+
+
+class Said(msgspec.Struct):
+    ok: bool
+    value: object = None
+    code: str | None = None
+    error: str | None = None
+
+
+class Store:
+    """A store whose disk can be told to refuse."""
+
+    def __init__(self):
+        self.code = None
+        self.batches = []
+
+    def apply(self, facts):
+        if self.code:
+            return [Said(False, None, self.code, "no space left")] * len(facts)
+        self.batches.append([fact.key for fact in facts if isinstance(fact, SetMeta)])
+        return [Said(True, f"wrote {getattr(fact, 'key', '?')}") for fact in facts]
+
+
+def write(key, sender="-", incarnation=0):
+    return Write(
+        fact=SetMeta(key=key, value="1"), reply_to=key, tag=key, sender=sender, incarnation=incarnation
+    )
+
+
+def admit():
+    fact = AdmitRequest(
+        request_id="r", name="a", kind="oos", digest="d", payload=b"{}", requested_us=T0, due_us=T0
+    )
+    return Write(fact=fact, reply_to="asker", tag="admit")
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def desk(store):
+    return WriteDesk(store, 2, {"oos_queue": 3}.get)
+
+
+def told(replies):
+    return [(reply.to, reply.message.ok, reply.message.code) for reply in replies]
+
+
+def test_each_write_is_answered_at_its_address_with_its_tag(desk):
+    (reply,) = desk.take([write("a")])
+    assert reply == ("a", Written(tag="a", fact=SetMeta(key="a", value="1"), ok=True, value="wrote a"))
+
+
+def test_a_transaction_holds_no_more_than_the_batch(desk, store):
+    desk.take([write(key) for key in "abcde"])
+    assert store.batches == [["a", "b"], ["c", "d"], ["e"]]
+
+
+@pytest.mark.parametrize(
+    ("sender", "incarnation", "passes"),
+    [
+        ("oos_queue", 2, False),
+        ("oos_queue", 3, True),
+        ("oos_queue", 4, True),
+        ("gone", 1, True),
+        ("-", 0, True),
+    ],
+)
+def test_a_replaced_incarnation_cannot_write(sender, incarnation, passes, desk, store):
+    (reply,) = desk.take([write("a", sender, incarnation)])
+    assert reply.message.ok is passes
+    assert reply.message.code == (None if passes else "storage.fenced")
+    assert store.batches == ([["a"]] if passes else [])
+
+
+@pytest.mark.parametrize("code", ["storage.disk_full", "storage.io", "storage.busy"])
+def test_while_the_disk_refuses_nobody_hears_anything_false(code, desk, store):
+    store.code = code
+    assert desk.take([write("a"), write("b"), write("c")]) == []
+    assert (desk.kept, desk.trouble) == (3, (code, "no space left"))
+    assert desk.retry() == []
+    store.code = None
+    assert told(desk.retry()) == [("a", True, None), ("b", True, None), ("c", True, None)]
+    assert store.batches == [["a", "b"], ["c"]]
+    assert (desk.kept, desk.trouble) == (0, None)
+
+
+def test_new_work_is_refused_at_once_while_the_disk_is_full(desk, store):
+    store.code = "storage.disk_full"
+    assert told(desk.take([write("a"), admit()])) == [("asker", False, "storage.disk_full")]
+    assert told(desk.take([admit()])) == [("asker", False, "storage.disk_full")]
+    assert desk.kept == 1
+
+
+def test_nothing_overtakes_what_waits(desk, store):
+    store.code = "storage.disk_full"
+    desk.take([write("a")])
+    store.code = None
+    assert desk.take([write("b")]) == []
+    assert [to for to, _, _ in told(desk.retry())] == ["a", "b"]
+
+
+def test_a_disk_that_fills_up_between_two_batches_keeps_the_rest(desk, store):
+    apply, calls = store.apply, []
+
+    def second_fails(facts):
+        calls.append(len(facts))
+        store.code = "storage.disk_full" if len(calls) == 2 else None
+        return apply(facts)
+
+    store.apply = second_fails
+    assert [to for to, _, _ in told(desk.take([write(key) for key in "abcde"]))] == ["a", "b"]
+    assert [to for to, _, _ in told(desk.retry())] == ["c", "d", "e"]
+    assert calls == [2, 2, 2, 1]
+
+
+def test_damage_is_answered_for_it_does_not_pass(desk, store):
+    store.code = "storage.corrupt"
+    assert told(desk.take([write("a")])) == [("a", False, "storage.corrupt")]
+    assert desk.kept == 0
+
+
+def test_at_the_end_whoever_waits_hears_that_nothing_was_stored(desk, store):
+    store.code = "storage.disk_full"
+    desk.take([write("a")])
+    assert told(desk.give_up()) == [("a", False, "storage.disk_full")]
+    assert desk.kept == 0
+
+
+def test_retention_counts_back_from_now():
+    settings = StorageTable(retention=RetentionTable(error_days=1, events_days=2))
+    rounds = retention(settings, T0)
+    assert [fact.what for fact in rounds] == [
+        "error_rows",
+        "cancelled_rows",
+        "trade_lists",
+        "dead_letters",
+        "events",
+    ]
+    assert rounds[0] == Prune(what="error_rows", before_us=T0 - 86_400_000_000, limit=1000)
+    assert rounds[4].before_us == T0 - 2 * 86_400_000_000
+
+
+# --- the actor in a tree
+
+
+class Listener(Actor):
+    """Stands in for the notifier and tells an inbox."""
+
+    def __init__(self, inbox):
+        super().__init__()
+        self.inbox = inbox
+
+    def on_receive(self, message):
+        self.inbox.tell(message)
+
+
+@pytest.fixture
+def alarms():
+    return Inbox()
+
+
+@pytest.fixture
+def tree(tmp_path, alarms):
+    settings = StorageTable(synchronous="NORMAL", busy_timeout_ms=20)
+    root = boot(
+        supervisor(
+            "root",
+            Child("notifier", Listener, args=(alarms,)),
+            Child(
+                "db_writer",
+                DBWriter,
+                kwargs={"database": tmp_path / "foldward.db", "settings": settings},
+                inbox=KEEP,
+            ),
+            intensity=5,
+        )
+    )
+    yield root
+    root.stop(5)
+
+
+def ask(root, fact, **fields):
+    inbox = Inbox()
+    root.names.lookup("db_writer").tell(Write(fact=fact, reply_to=inbox, tag="t", **fields))
+    return inbox.get(5)
+
+
+def test_the_actor_creates_the_file_and_answers_after_the_commit(tree, tmp_path):
+    answer = ask(tree, SetMeta(key="paused", value="1"))
+    assert (answer.tag, answer.ok, answer.value) == ("t", True, True)
+    with Reader(tmp_path / "foldward.db") as reader:
+        assert reader.meta("paused") == "1"
+
+
+def test_what_was_told_before_a_stop_is_written(tree, tmp_path):
+    writer = tree.names.lookup("db_writer")
+    for _ in range(300):
+        writer.tell(Write(fact=CountUp(counts={"throttled": 1})))
+    tree.stop(5)
+    with Reader(tmp_path / "foldward.db") as reader:
+        assert reader.counters()["throttled"] == 300
+
+
+def test_a_bad_address_costs_nobody_else_an_answer(tree):
+    writer = tree.names.lookup("db_writer")
+    writer.tell(Write(fact=CountUp(counts={"throttled": 1}), reply_to="no address"))
+    assert ask(tree, SetMeta(key="after", value="1")).ok
+    assert tree.names.incarnation("db_writer") == 1
+
+
+def test_a_crashed_writer_lets_its_successor_in(tree, tmp_path, monkeypatch):
+    take, calls = WriteDesk.take, []
+
+    def once(desk, writes):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ZeroDivisionError("a bug of ours")
+        return take(desk, writes)
+
+    monkeypatch.setattr(WriteDesk, "take", once)
+    inbox = Inbox()
+    writer = tree.names.lookup("db_writer")
+    writer.tell(Write(fact=SetMeta(key="after", value="1"), reply_to=inbox, tag="t"))
+    assert inbox.get(5).ok
+    assert tree.names.incarnation("db_writer") >= 2
+    with Reader(tmp_path / "foldward.db") as reader:
+        assert reader.meta("after") == "1"
+
+
+def test_a_second_writer_on_the_same_file_does_not_start(tree, tmp_path):
+    settings = StorageTable(synchronous="NORMAL")
+    kwargs = {"database": tmp_path / "foldward.db", "settings": settings}
+    with pytest.raises(StartFailed, match="already has a writer"):
+        boot(supervisor("other", Child("db_writer", DBWriter, kwargs=kwargs)))
