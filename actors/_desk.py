@@ -248,7 +248,7 @@ class Desk:
         if lease.peer.gone:
             return []  # its return is under way, without a failure
         self._end(lease, now, holds=False)
-        lease.peer.breaker.record_failure(lease.permit)
+        lease.peer.failed(lease.permit)
         work = lease.work
         return self._with_news(
             [
@@ -324,14 +324,14 @@ class Desk:
             lease.answered = True
             self._unname(lease)
             lease.peer.answered(lease)
-            lease.peer.breaker.record_success(lease.permit)
+            lease.peer.succeeded(lease.permit)
             if result.error is None and result.code is None:
                 self.run_times.add(lease.work.kind, now - lease.sent_at)
         elif peer is not None:
             late = peer.held(request_id)
             if late is not None:
                 peer.answered(late)
-            peer.breaker.record_success()
+            peer.succeeded(None)
         arrived = ResultArrived(result=result, raw=raw, peer=peer_id, received_us=received_us)
         return self._with_news([Tell(QUEUE, arrived)])
 
@@ -350,7 +350,7 @@ class Desk:
                 peer.release(lease)
             else:
                 self._count_answer(peer)
-            peer.breaker.record_failure()
+            peer.failed(None)
         known = None if request_id is None else self.leases.get(request_id)
         hold = Hold(
             reason=_frames.reason_of(error.code),
@@ -471,7 +471,7 @@ class Desk:
             if lease.peer.gone and not lease.answered:
                 continue  # its return is under way, and that is no failure of the request
             if not lease.answered:
-                lease.peer.breaker.record_failure(lease.permit)
+                lease.peer.failed(lease.permit)
             self._end(lease, now, holds=True)
             effects.append(
                 self._failed(

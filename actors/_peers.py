@@ -84,6 +84,7 @@ class Peer:
         "legacy",
         "pid",
         "spare",
+        "trouble",
         "version",
     )
 
@@ -110,6 +111,7 @@ class Peer:
         self.beat_at_us = joined_us
         self.gone = False
         self.holding: dict[int, Lease] = {}  # by serial, so in the order of sending
+        self.trouble = True  # a failure since the last success that the breaker heard of
         self.spare: Permit | None = None  # a permit whose work moved on before it was sent
 
     def credit(self) -> int:
@@ -122,6 +124,17 @@ class Peer:
             permit, self.spare = self.spare, None
             return permit
         return self.breaker.allow()
+
+    def succeeded(self, permit: Permit | None) -> None:
+        """It did what it should. The breaker hears only what can change its mind."""
+        if self.trouble or (permit is not None and permit.probe):
+            self.trouble = False
+            self.breaker.record_success(permit)
+
+    def failed(self, permit: Permit | None) -> None:
+        """It did not."""
+        self.trouble = True
+        self.breaker.record_failure(permit)
 
     def hold(self, lease: Lease) -> None:
         """It has one more."""

@@ -147,7 +147,7 @@ def test_the_same_work_is_answered_from_the_store(world: ActorWorld) -> None:
     world.link.connect("w1")
     request_id = one(world)
     world.answer(request_id)
-    world.pass_time(3600)
+    world.pass_time(601)
     (item,) = world.submit("sma-1")
     assert (item.status, item.request_id) == ("cached", request_id)
     assert len(world.sent()) == 1

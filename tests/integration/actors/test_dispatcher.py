@@ -37,7 +37,7 @@ def test_without_a_worker_rows_wait_and_the_operator_sees_why(world: ActorWorld)
 
 def test_whatever_waits_is_sent_as_soon_as_a_worker_comes(world: ActorWorld) -> None:
     ids = ask(world, 3)
-    world.pass_time(3600)
+    world.pass_time(60)
     world.link.connect("w1", capacity=5)
     world.run()
     assert [request for _, request in world.sent()] == ids
