@@ -36,6 +36,7 @@ class Asked:
         self._asks: dict[str, dict[str, Ask]] = {}
         self._held: dict[tuple[str, str], float] = {}
         self._soonest = math.inf
+        self._passing: set[tuple[str, str]] = set()
         self._open: Counter[str] = Counter()  # by kind
         self._ended: dict[tuple[str, str], tuple[int, str]] = {}
         self._settled: dict[str, None] = {}  # ids, newest last
@@ -63,9 +64,16 @@ class Asked:
         """A request is in the queue; its end will be told."""
         self._put(name, kind, Ask(request_id))
 
-    def hold(self, name: str, kind: str, until: float, why: str | None = None) -> None:
-        """Not before that time; `why` is told with the verdict that needs the number."""
+    def hold(
+        self, name: str, kind: str, until: float, why: str | None = None, *, passing: bool = False
+    ) -> None:
+        """Not before that time; `why` is told with the verdict that needs the number.
+
+        passing: what stands in the way goes away by itself (a full queue, a busy store), so a run waits.
+        """
         self._put(name, kind, Ask(None, until, why))
+        if passing:
+            self._passing.add((name, kind))
 
     def give_up(self, name: str, kind: str, why: str) -> None:
         """The queue gave it up: not again by ourselves, for this definition."""
@@ -80,6 +88,7 @@ class Asked:
         if gone is not None and gone.again_at is None:
             self._open[kind] -= 1
         self._held.pop((name, kind), None)
+        self._passing.discard((name, kind))
         if not asks:
             del self._asks[name]
 
@@ -125,7 +134,8 @@ class Asked:
             family = (item.code or "").partition(".")[0]
             why = item.message or item.code or "refused"
             told = f"refused: {why}" if family in ("data", "request", "wire") else None
-            self.hold(item.name, kind, now + AGAIN_S.get(family, OTHER_S), told)
+            passing = family in ("queue", "storage")
+            self.hold(item.name, kind, now + AGAIN_S.get(family, OTHER_S), told, passing=passing)
 
     def due(self, now: float) -> list[str]:
         """Names with something that may be asked for again now; it is forgotten."""
@@ -160,6 +170,11 @@ class Asked:
     def holds(self) -> bool:
         """Whether something waits for its time (what was given up does not)."""
         return bool(self._held)
+
+    @property
+    def passing(self) -> bool:
+        """Whether something will be asked for again soon, because what stood in the way passes."""
+        return bool(self._passing)
 
     def opened(self, kind: str) -> bool:
         """Whether any strategy has an open request of this kind."""

@@ -27,6 +27,7 @@ BATCH = 100  # strategies looked at in one go: some hundredths of a second
 CHUNK = 500  # names in one Submit
 CHECKED = 200  # open requests looked after in a cycle
 _ALL = 2_000_000
+STORE_S = 5.0  # a store that refused a verdict is asked again after this
 ANSWER_S = 60.0  # an OOSQueue that was replaced never answers: ask again after this
 PLANS: dict[str, dict[str, Any]] = {
     "wfv": {"mode": "classic"},
@@ -105,6 +106,7 @@ class RankCore:
         self._dirty: dict[str, None] = {}
         self._writing: dict[str, _Verdict] = {}
         self._named: dict[str, bool] = {}  # names of _writing; True: to be looked at again afterwards
+        self._later: dict[str, float] = {}  # names whose verdict the store refused → when to try again
         self._submits: dict[str, tuple[float, str, tuple[str, ...]]] = {}
         self._defined: dict[str, int] = {}  # names with something asked → the definition it was for
         self._send_failures: int | None = None
@@ -143,7 +145,7 @@ class RankCore:
             if item.status in ("cached", "refused"):
                 self.touch(item.name)
 
-    def written(self, message: Written) -> Effects:
+    def written(self, message: Written, now: float) -> Effects:
         """A verdict is committed, or could not be."""
         verdict = self._writing.pop(message.tag, None) if isinstance(message.tag, str) else None
         if verdict is None:
@@ -151,11 +153,11 @@ class RankCore:
         again = self._named.pop(verdict.name, False)
         if not message.ok:
             self.cycle.db_error += 1
-            again = message.code != "request.unknown_strategy"
+            if message.code != "request.unknown_strategy":
+                self._later[verdict.name] = now + STORE_S
+            return []
         if again:
             self.touch(verdict.name)
-        if not message.ok:
-            return []
         return self._news(verdict) if message.value else []
 
     def touch(self, name: str) -> None:
@@ -191,7 +193,13 @@ class RankCore:
     def idle(self) -> bool:
         """Whether nothing is asked for, under way, or to be looked at: what a run waits for."""
         return not (
-            self.busy or self.asked.open_count or self._submits or self._writing or self.evidence.waiting
+            self.busy
+            or self.asked.open_count
+            or self.asked.passing
+            or self._submits
+            or self._writing
+            or self._later
+            or self.evidence.waiting
         )
 
     def end_cycle(self, rows: Rows) -> Effects:
@@ -420,6 +428,10 @@ class RankCore:
                 del self._writing[tag]
                 self._named.pop(verdict.name, None)
                 self.touch(verdict.name)
+        for name, until in list(self._later.items()):
+            if until <= now:
+                del self._later[name]
+                self.touch(name)
         for name in self.asked.due(now):
             self.touch(name)
 

@@ -16,6 +16,9 @@ from storage.reads import Reader
 QUICK_S = 0.1  # results that come close together are looked at together
 
 
+PATIENT_S = 5.0
+
+
 class Look(Message, frozen=True, kw_only=True):
     """To itself: there is something to look at."""
 
@@ -62,6 +65,7 @@ class RankEvaluator(ProductActor):
     def on_start(self) -> None:
         """Begin the cycles; the first look comes at once."""
         self.every(self._settings.cycle_s, Tick())
+        self.every(PATIENT_S, Look())  # what was held back and is due again
         self._soon(0.0)
 
     def on_stop(self) -> None:
@@ -90,7 +94,7 @@ class RankEvaluator(ProductActor):
             case Submitted():
                 core.submitted(message, clock.now())
             case Written():
-                self.carry_out(core.written(message))
+                self.carry_out(core.written(message, clock.now()))
             case Look():
                 self._look()
             case Tick():

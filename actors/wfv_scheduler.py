@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ class WFVScheduler(ProductActor):
     def on_stop(self) -> None:
         """Close the rows."""
         self._reader.close()
+
+    def drain(self, batch: Sequence[Any]) -> None:
+        """Everything that waits, in order."""
+        for message in batch:
+            self.on_receive(message)
 
     def on_receive(self, message: Any) -> Any:
         """One message, or a question."""
