@@ -201,7 +201,7 @@ def signal_rsi(c, sig, period, low, high, values):
             gain = (gain * (period - 1) + up) / period
             loss = (loss * (period - 1) + down) / period
         whole = gain + loss
-        value = 100.0 * (gain / whole) if whole > 1e-14 else 0.0
+        value = 100.0 * (gain / whole) if whole > 0.0 else 0.0
         if keep:
             values[i] = value
         if i > period:
