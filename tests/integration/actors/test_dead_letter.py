@@ -193,17 +193,15 @@ def test_an_edit_that_makes_no_request_is_refused_and_changes_nothing(world: Act
 
 
 def test_a_letter_outlives_its_row(world: ActorWorld) -> None:
-    from foldward.contracts.facts import Prune
-
     world.link.connect("w1")
-    request_id = ask(world)
-    fail(world, request_id)
-    world.writer.apply([Prune(what="error_rows", before_us=world.clock.utc_us + 1)])
-    assert world.status(request_id) == "unknown"
+    row = world.reader.request(ask(world))
+    assert row is not None
+    world.answer(row.request_id)
+    hold(world, row.payload.replace(b"s0", b"s1"), direction="request", request_id=STRANGER)
     done = replay(world, ids=(1,), seconds=2)
     assert done.replayed == 1
     (new,) = world.reader.open_rows()
-    assert new.parent_id == request_id
+    assert (new.parent_id, new.name) == (STRANGER, "s1")
 
 
 def test_a_request_whose_answer_came_meanwhile_is_settled(world: ActorWorld) -> None:

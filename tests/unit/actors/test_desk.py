@@ -31,7 +31,9 @@ IDS = [f"01980000-0000-7000-8000-{n:012d}" for n in range(100)]
 def payload(request_id: str, name: str = "sma", phase: str = "oos") -> bytes:
     params = {"sma_short": 5.0, "sma_long": 20.0}
     strategy = Strategy(name=name, kind="sma", params=params, symbol="EURUSD")
-    job = Backtest(request_id=request_id, strategy=strategy, phase=phase, symbol="EURUSD", data_id="sha256:aa")
+    job = Backtest(
+        request_id=request_id, strategy=strategy, phase=phase, symbol="EURUSD", data_id="sha256:aa"
+    )
     return dumps(job)
 
 
