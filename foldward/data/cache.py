@@ -6,15 +6,15 @@ Ingesting (`ensure`) imports polars; reading (`load`, `entry`, `find`) imports n
 from __future__ import annotations
 
 import os
-import secrets
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foldward.contracts import clock
 from foldward.contracts.errors import DataError, InternalError
+from foldward.data._layout import QUARANTINE, entry_folders, set_aside, subfolders
 from foldward.data._names import shown, symbol_key
 from foldward.data._npy import map_columns, verify_file
 from foldward.data._sources import Known, Sources, sha256_hex, signature_of
@@ -29,7 +29,7 @@ from foldward.data.entries import (
     series_folder,
 )
 from foldward.data.findings import Report
-from foldward.files import atomic_write, fsync_dir, is_orphan_name, sweep_orphans
+from foldward.files import sweep_orphans
 
 if TYPE_CHECKING:
     from foldward.data.contract import Terms
@@ -126,9 +126,7 @@ class Cache:
 
     def find(self, symbol: str, timeframe: int) -> list[Entry]:
         """The entries of a series, the one that reaches furthest last."""
-        found = (
-            self._entry_in(folder) for folder in _subfolders(series_folder(self.root, symbol, timeframe))
-        )
+        found = (self._entry_in(folder) for folder in subfolders(series_folder(self.root, symbol, timeframe)))
         return sorted(
             (entry for entry in found if entry is not None),
             key=lambda entry: (entry.last, entry.stored_us, entry.fingerprint),
@@ -136,7 +134,7 @@ class Cache:
 
     def entries(self) -> list[Entry]:
         """Every entry, by symbol and timeframe."""
-        found = (self._entry_in(folder) for folder in self._walk())
+        found = (self._entry_in(folder) for folder in entry_folders(self.root))
         return sorted(
             (entry for entry in found if entry is not None),
             key=lambda entry: (entry.symbol, entry.timeframe, entry.last, entry.fingerprint),
@@ -165,7 +163,7 @@ class Cache:
         from foldward.data._ingest import restore
 
         digits = hex_of(fingerprint)
-        for folder in _subfolders(self.root / "quarantine"):
+        for folder in subfolders(self.root / QUARANTINE):
             if digits is None or digits not in folder.name:
                 continue
             try:
@@ -284,36 +282,18 @@ class Cache:
         known = self._folders.get(digits)
         if known is not None and known.is_dir():
             return known
-        for folder in self._walk(digits):
+        for folder in entry_folders(self.root, digits):
             self._folders[digits] = folder
             return folder
         return None
 
-    def _walk(self, digits: str | None = None) -> Iterator[Path]:
-        for symbol in _subfolders(self.root / "series"):
-            for series in _subfolders(symbol):
-                if digits is None:
-                    yield from _subfolders(series)
-                elif (series / digits).is_dir():
-                    yield series / digits
-
     def _quarantine(self, folder: Path, why: str) -> DataError:
-        """Move a damaged entry aside (never delete it) and return the error that says so."""
-        fingerprint = f"sha256:{folder.name}"
-        aside = self.root / "quarantine"
-        name = f"{folder.parent.parent.name}.{folder.parent.name}.{folder.name}.{secrets.token_hex(4)}"
+        """Move a damaged entry aside and return the error that says so."""
         with self._lock:
             self._folders.pop(folder.name, None)
-        aside.mkdir(parents=True, exist_ok=True)
-        try:
-            os.rename(folder, aside / name)
-        except FileNotFoundError:  # another process was quicker
-            pass
-        else:
-            fsync_dir(aside)
-            fsync_dir(folder.parent)
-            atomic_write(aside / name / "why.txt", why + "\n", durable=False)
+        if set_aside(self.root, folder, why):
             self._count("quarantined")
+        fingerprint = f"sha256:{folder.name}"
         return DataError(
             "data.corrupt",
             f"{why}; the entry {fingerprint} is in quarantine",
@@ -324,18 +304,6 @@ class Cache:
     def _count(self, name: str) -> None:
         with self._lock:
             self.counters[name] += 1
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        names = sorted(
-            entry.name
-            for entry in os.scandir(folder)
-            if entry.is_dir(follow_symlinks=False) and not is_orphan_name(entry.name)
-        )
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [folder / name for name in names]
 
 
 def _refused(report: Report) -> DataError:

@@ -43,7 +43,7 @@ def outcome(cache, fingerprint):
 @pytest.fixture
 def quick(monkeypatch):
     """No fsync of folders: flips are about bytes, and a quarantine for each of them would take minutes."""
-    monkeypatch.setattr("foldward.data.cache.fsync_dir", lambda folder: None)
+    monkeypatch.setattr("foldward.data._layout.fsync_dir", lambda folder: None)
 
 
 def test_every_flipped_bit_of_an_entry_is_harmless_or_reported(tmp_path, quick):
