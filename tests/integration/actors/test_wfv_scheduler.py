@@ -195,7 +195,7 @@ def test_a_restart_knows_what_is_under_way_and_when_it_last_started(make: Any) -
     world.start_scheduler()
     figures = world.actors["wfv_scheduler"].on_receive(Figures())
     assert figures["pending"] == 1
-    world.pass_time(3000)
+    world.pass_time(100)
     assert len(world.runs()) == 1
     world.report(world.jobs()[0].strategy.name, CLASSIC)
     assert world.runs()[0].state == "done"
