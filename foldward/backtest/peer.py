@@ -31,7 +31,7 @@ SLIPPAGE = 0.005
 CASH = 10_000.0
 _DAY_S = 86_400
 _YEAR = math.sqrt(252.0)
-_KINDS = ("sma", "ema", "rsi", "bb", "keltner", "macd", "stoch", "vwap", "volsma", "vpoc", "vwapvr")
+KINDS = ("sma", "ema", "rsi", "bb", "keltner", "macd", "stoch", "vwap", "volsma", "vpoc", "vwapvr")
 _SMA, _EMA, _RSI, _BB, _KELTNER, _MACD, _STOCH, _VWAP, _VOLSMA, _VPOC, _VWAPVR = range(11)
 BUY, SELL, LEAVE_LONG, LEAVE_SHORT = 1, 2, 4, 8
 NOTE = "profile peer: the existing peer's rules, kept for interoperability"
@@ -361,7 +361,7 @@ def _ledger(
     params = strategy.params
     wishes = np.zeros(len(c), dtype=np.uint8)
     _wishes(
-        _KINDS.index(strategy.kind),
+        KINDS.index(strategy.kind),
         h,
         l,
         c,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from foldward.backtest.engine import simulate
+from foldward.backtest.engine import prepare, simulate
 from foldward.backtest.kinds import KINDS
+from foldward.backtest.windows import measure_ranges
 from foldward.contracts.jobs import Strategy
 from foldward.data.bars import NS, Bars, day_ends
 
@@ -30,3 +31,5 @@ def warm_up() -> None:
     for kind in KINDS.values():
         if kind.builtin:
             simulate(bars, Strategy(name="warm-up", kind=kind.name, sl="2atr", tp="3%"))
+    measure_ranges(prepare(bars, Strategy(name="warm-up", kind="sma")), [(0, n)])
+    simulate(bars, Strategy(name="warm-up", kind="sma", profile="peer", sl=1.0, tp=1.0))
