@@ -130,7 +130,9 @@ class Record(Shape):
                 continue
             shape = self.reading.get(key)
             where = f"{path}.{key}" if path else key
-            if shape is not None:
+            if key in self.optional and isinstance(item, List) and not item.items:
+                out[key] = None
+            elif shape is not None:
                 out[key] = shape.read(item, where)
             elif not isinstance(item, List):
                 out[key] = self.loose.read(item, where)

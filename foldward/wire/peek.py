@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 _READABLE = 65_536  # bytes that are searched: every encoder writes the ids near the front
-_ID = re.compile(rb'request[_-]id"?\s*[:.]?\s*"([^"\\\x00-\x1f]{1,200})"', re.IGNORECASE)
-_NAME = re.compile(rb'\(?"?\bname"?\s*[:.]\s*"([^"\\\x00-\x1f]{1,200})"', re.IGNORECASE)
+_ID = re.compile(rb'request[_-]id(?:"\s*:|\s*\.|\s)\s*"([^"\\\x00-\x1f]{1,200})"', re.IGNORECASE)
+_NAME = re.compile(rb'\bname(?:"\s*:|\s*\.|\s)\s*"([^"\\\x00-\x1f]{1,200})"', re.IGNORECASE)
 
 
 def peek_request_id(raw: bytes) -> str | None:
