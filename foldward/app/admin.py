@@ -33,10 +33,10 @@ def import_strategies(home: Home, snapshot: Snapshot, strategies: Sequence[Strat
                 ImportStrategies(strategies=tuple(strategies[start : start + BATCH]), at_us=clock.utc_us())
             )
             for key in ("imported", "updated", "unchanged"):
-                total[key] += done.get(key, 0)
+                total[key] += len(done[key])
             total["refused"] += [
                 {"name": name, "code": code, "message": "a retired strategy is not resurrected"}
-                for name, code in done.get("refused", ())
+                for name, code in done["refused"]
             ]
 
     _write(home, snapshot, "import_strategies", through)

@@ -7,7 +7,7 @@ from typing import Any
 from storage.reads import Reader
 from storage.rows import StrategyRow
 
-ORDER = {"PASS": 0, "BLOCKED": 1, "FAIL": 2, "INVALID": 3}
+ORDER = {"PASS": 0, "FAIL": 1, "BLOCKED": 2, "INVALID": 3}
 RANKS = {"legend": 0, "S": 1, "A": 2, "B": 3, "incubator": 4, "graveyard": 5, "retired": 6}
 
 

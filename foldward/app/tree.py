@@ -119,7 +119,13 @@ def _work(parts: Parts) -> Child:
         Child(
             "wfv_scheduler",
             WFVScheduler,
-            kwargs={"database": database, "settings": settings.wfv, "run_id": parts.run_id},
+            kwargs={
+                "database": database,
+                "settings": settings.wfv,
+                "deadline_s": settings.retry.deadline_s,
+                "run_id": parts.run_id,
+                "seed": parts.seed,
+            },
             inbox=KEEP,
             hang_after=ROWS_S,
         ),
@@ -199,7 +205,14 @@ def _watch(parts: Parts) -> Child:
         Child(
             "reporter",
             Reporter,
-            kwargs={"database": home.database, "home": home.root, "settings": settings.telemetry},
+            kwargs={
+                "database": home.database,
+                "folder": home.root,
+                "reports": home.reports,
+                "settings": settings.telemetry,
+                "tree": parts.wiring.snapshot,
+                "run_id": parts.run_id,
+            },
             inbox=KEEP,
             hang_after=ROWS_S,
         ),

@@ -41,6 +41,10 @@ class Wiring:
         """Tell an actor by name; False while there is no tree."""
         return self.root is not None and self.root.handle(name).tell(message)
 
+    def snapshot(self) -> dict[str, Any]:
+        """The tree as plain data; empty while it is starting."""
+        return self.root.snapshot() if self.root is not None else {}
+
     def on_event(self, event_type: str, data: dict[str, Any]) -> None:
         """supervisor.* events go to Telemetry, the grave ones also to the operator."""
         self.tell(

@@ -54,13 +54,13 @@ class Console(ProductActor):
         self._server.start()
 
     def on_stop(self) -> None:
-        self._close()
+        self._shut()
 
     def fence(self) -> None:
         """Give the socket's path free for the next incarnation."""
-        self._close()
+        self._shut()
 
-    def _close(self) -> None:
+    def _shut(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -25,7 +25,7 @@ def strategies(home: Home) -> list[dict[str, Any]] | None:
         rows = list(reader.strategies())
     finally:
         reader.close()
-    order = {"PASS": 0, "BLOCKED": 1, "FAIL": 2, "INVALID": 3, None: 4}
+    order = {"PASS": 0, "FAIL": 1, "BLOCKED": 2, "INVALID": 3, None: 4}
     low = float("-inf")
     rows.sort(
         key=lambda row: (

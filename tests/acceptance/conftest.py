@@ -1,0 +1,33 @@
+"""Fixtures of the acceptance tests: a home of its own, and the bundled prices."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import SMALL, Shell
+
+from foldward.data import bundled_dir
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    with tempfile.TemporaryDirectory(prefix="fw-") as folder:
+        made = Shell(Path(folder) / "home")
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def prices() -> Path:
+    return bundled_dir()
+
+
+@pytest.fixture
+def small_set(tmp_path: Path) -> Path:
+    """Ten strategies on two daily series."""
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL)
+    return file

@@ -1,0 +1,168 @@
+"""`foldward core` as a service: submit, kill, replay, pause, stop."""
+
+import base64
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from processes import Shell, until
+
+from foldward.app.faults import POISON, send_poison
+from foldward.settings import Home
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def served(shell: Shell, prices: Path, small_set: Path) -> Shell:
+    """A running core with the small set imported."""
+    shell.json("strategies", "import", str(small_set))
+    shell.core("--data", str(prices), "--workers", "2")
+    return shell
+
+
+def one(shell: Shell, sql: str) -> tuple[object, ...]:
+    with sqlite3.connect(f"file:{shell.home}/foldward.db?mode=ro", uri=True) as db:
+        row = db.execute(sql).fetchone()
+        assert row is not None
+        return tuple(row)
+
+
+def test_submit_status_why_tell_one_story(served: Shell) -> None:
+    (item,) = served.json("oos", "submit", "sma-AAPL-5-50", "--now")
+    assert item["status"] in ("queued", "pending", "cached")
+    request_id = item["request_id"]
+    until(lambda: served.json("oos", "show", request_id)["result"], 60, "the result")
+    story = [step["event"] for step in served.json("why", request_id)]
+    assert story[0] == "oos.requested"
+    assert story[-1] == "oos.result"
+    (again,) = served.json("oos", "submit", "sma-AAPL-5-50", "--now")
+    assert again["status"] == "cached"
+
+
+def test_unknown_names_get_the_nearest_one_and_exit_4(served: Shell) -> None:
+    (item,) = served.json("oos", "submit", "sma-AAPL-5-5", exit_code=4)
+    assert (item["status"], item["code"]) == ("refused", "request.unknown_strategy")
+    assert "sma-AAPL-5-50" in item["message"] + (item.get("hint") or "")
+
+
+def test_bad_candles_are_refused_and_nothing_is_queued(shell: Shell, prices: Path, tmp_path: Path) -> None:
+    root = tmp_path / "bad"
+    root.mkdir()
+    lines = (prices / "AAPL_D1.csv").read_text().splitlines()
+    cells = lines[100].split(",")
+    cells[2], cells[3] = cells[3], cells[2]
+    lines[100] = ",".join(cells)
+    (root / "BAD_D1.csv").write_text("\n".join(lines) + "\n")
+    file = tmp_path / "bad.toml"
+    file.write_text('[[strategy]]\nname = "b"\nkind = "sma"\nsymbol = "BAD"\ntimeframe = "D1"\n')
+    shell.json("strategies", "import", str(file))
+    shell.core("--data", str(root), "--workers", "1")
+    (item,) = shell.json("oos", "submit", "b", "--now", exit_code=7)
+    assert (item["status"], item["code"]) == ("refused", "data.refused")
+    assert one(shell, "SELECT count(*) FROM oos_queue") == (0,)
+    assert shell.json("status")["counters"]["data_invalid"] >= 1
+
+
+def test_a_malformed_answer_is_kept_byte_for_byte_and_can_be_dropped(served: Shell) -> None:
+    holder = Home(served.home).holder()
+    assert holder is not None
+    send_poison(holder["workers"])
+    (letter,) = until(lambda: served.json("dead", "list"), 20, "the dead letter")
+    assert letter["reason"] == "unparseable"
+    shown = served.json("dead", "show", str(letter["id"]))
+    assert base64.b64decode(shown["payload_base64"]) == POISON
+    replayed = served.json("dead", "replay", str(letter["id"]), exit_code=1)
+    assert (replayed["replayed"], replayed["failed"]) == (0, 1)
+    assert served.json("dead", "show", str(letter["id"]))["state"] == "held"
+    assert served.json("dead", "drop", str(letter["id"]))["items"][0]["outcome"] == "dropped"
+    assert served.json("dead", "list") == []
+
+
+def test_a_killed_worker_is_replaced_and_its_work_goes_out_again(served: Shell) -> None:
+    until(lambda: served.json("status")["queue"]["pending"] == 0, 120, "an empty queue")
+    before = {worker["id"]: worker["pid"] for worker in served.json("status")["workers"]}
+    os.kill(before["worker-1"], signal.SIGKILL)
+    killed = time.monotonic()
+
+    def replaced() -> bool:
+        now = {worker["id"]: worker["pid"] for worker in served.json("status")["workers"]}
+        return now["worker-1"] not in (None, before["worker-1"])
+
+    until(replaced, 10, "a new worker")
+    assert time.monotonic() - killed < 10
+    found = served.json("status")
+    assert found["counters"]["failure"] == 0
+    assert found["supervision"]["restarts"] >= 1
+
+
+def test_pause_survives_a_restart(served: Shell, prices: Path) -> None:
+    served.json("pause")
+    assert served.json("status")["core"]["paused"] is True
+    served.processes[-1].send_signal(signal.SIGTERM)
+    assert served.processes[-1].wait(10) == 0
+    assert served.json("status")["core"] | {"running": False, "paused": True} == served.json("status")["core"]
+    served.core("--data", str(prices), "--workers", "1")
+    assert served.json("status")["core"]["paused"] is True
+    served.json("resume")
+    assert served.json("status")["core"]["paused"] is False
+
+
+def test_sigterm_stops_core_and_workers_within_four_seconds(served: Shell) -> None:
+    pids = [worker["pid"] for worker in served.json("status")["workers"]]
+    core = served.processes[-1]
+    core.send_signal(signal.SIGTERM)
+    started = time.monotonic()
+    assert core.wait(10) == 0
+    assert time.monotonic() - started < 4
+    for pid in pids:
+        until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 3, f"the end of worker {pid}")
+
+
+def test_a_second_core_says_who_holds_the_home(served: Shell) -> None:
+    done = served.run("core")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error supervision.core_running: pid ")
+    assert str(served.processes[-1].pid) in done.stderr
+
+
+def test_workers_do_not_outlive_a_killed_core(served: Shell) -> None:
+    pids = [worker["pid"] for worker in served.json("status")["workers"]]
+    served.processes[-1].kill()
+    served.processes[-1].wait()
+    for pid in pids:
+        until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 5, f"the end of worker {pid}")
+
+
+def test_the_tree_has_the_documented_children_and_fields(served: Shell) -> None:
+    tree = served.json("tree")
+    assert tree["id"] == "root"
+    names = {child["id"]: [inner["id"] for inner in child["children"]] for child in tree["children"]}
+    assert names == {
+        "memory": ["telemetry", "db_writer", "dead_letter", "notifier"],
+        "work": ["oos_queue", "wfv_scheduler", "rank_evaluator", "dispatcher"],
+        "workers": ["worker-1", "worker-2"],
+        "watch": ["heartbeat", "reporter", "console"],
+    }
+    leaf = tree["children"][0]["children"][0]
+    assert set(leaf) >= {
+        "id", "kind", "state", "restarts", "budget", "uptime_s", "mailbox", "handled", "last_error", "incarnation",
+    }  # fmt: skip
+    assert leaf["state"] == "running"
+    assert set(leaf["budget"]) == {"max", "period_s", "used"}
+
+
+def test_an_actor_can_be_restarted_by_name(served: Shell) -> None:
+    served.json("restart", "reporter")
+    node = next(
+        leaf
+        for group in served.json("tree")["children"]
+        for leaf in group["children"]
+        if leaf["id"] == "reporter"
+    )
+    assert node["incarnation"] == 2
+    done = served.run("restart", "reportr")
+    assert done.returncode == 4

@@ -1,0 +1,83 @@
+"""`foldward run`: every strategy has a verdict, and the same input gives the same digest."""
+
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+from processes import Shell, until
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_strategy_gets_a_verdict_with_reasons(
+    shell: Shell, prices: Path, small_set: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    answer = shell.json(
+        "run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7", "--report", str(page)
+    )
+    assert answer["strategies"] == 10
+    assert sum(answer["verdicts"].values()) == 10
+    assert set(answer["verdicts"]) == {"PASS", "FAIL", "INVALID", "BLOCKED"}
+    rows = shell.json("verdicts")
+    assert len(rows) == 10
+    assert all(row["reasons"] and row["gates"] for row in rows)
+    assert all(row["is_sharpe"] is not None for row in rows)
+    html = page.read_text()
+    assert all(row["strategy"] in html for row in rows)
+    assert "<svg" in html
+    assert shell.json("db", "fsck") == {"ok": True, "violations": []} or shell.json("db", "fsck")["ok"]
+
+
+def test_the_digest_is_the_same_with_one_worker_or_two_and_in_any_environment(
+    shell: Shell, prices: Path, small_set: Path, tmp_path: Path
+) -> None:
+    digests = set()
+    for number, (workers, env) in enumerate(
+        [
+            ("1", {"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "1"}),
+            ("2", {"TZ": "America/New_York", "PYTHONHASHSEED": "2"}),
+        ]
+    ):
+        done = shell.run(
+            "run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7", "--workers", workers,
+            "--home", str(tmp_path / f"h{number}"), "--json", **env,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        digests.add(done.stdout.partition('"result_digest":"')[2][:71])
+    assert len(digests) == 1
+    assert digests.pop().startswith("sha256:")
+
+
+def test_a_run_that_was_killed_goes_on_and_loses_nothing(shell: Shell, prices: Path, small_set: Path) -> None:
+    line = ["run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7"]
+    process = shell.start(*line, "--json")
+
+    def applied() -> int:
+        if not (shell.home / "foldward.db").exists():
+            return 0
+        with sqlite3.connect(f"file:{shell.home}/foldward.db?mode=ro", uri=True) as db:
+            try:
+                return int(db.execute("SELECT count(*) FROM results").fetchone()[0])
+            except sqlite3.OperationalError:
+                return 0
+
+    until(lambda: applied() >= 5 or process.poll() is not None, 90, "the first results")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = shell.json("status")
+    assert before["core"]["running"] is False
+    answer = shell.json(*line)
+    assert sum(answer["verdicts"].values()) == 10
+    with sqlite3.connect(f"file:{shell.home}/foldward.db?mode=ro", uri=True) as db:
+        assert db.execute(
+            "SELECT count(*) FROM oos_queue WHERE status IN ('pending','sent','retry')"
+        ).fetchone() == (0,)
+        twice = db.execute(
+            "SELECT digest, count(*) FROM results GROUP BY digest HAVING count(*) > 1"
+        ).fetchall()
+        assert twice == []
+        assert db.execute("SELECT count(DISTINCT run_id) FROM runs").fetchone() == (1,)
+    assert shell.json("db", "fsck")["ok"] is True
+    assert shell.json("status")["counters"]["failure"] == 0
