@@ -125,19 +125,33 @@ def _often(present: np.ndarray, covered: np.ndarray) -> bool:
 
 
 def _expected(present: np.ndarray, covered: np.ndarray, step: int, closed: bool) -> np.ndarray:
-    weeks = len(present)
-    have, could = np.zeros_like(present), np.zeros_like(covered)
-    for shift in range(1, _REACH + 1):
-        if shift < weeks:
-            have[shift:] += present[:-shift]
-            could[shift:] += covered[:-shift]
-            have[:-shift] += present[shift:]
-            could[:-shift] += covered[shift:]
+    """Which slots should have a bar: most of the four weeks before and after have one there.
+
+    Weeks without any bar are no neighbours: a hole of months must not hide itself.
+    """
+    active = np.flatnonzero(present.any(axis=1))
+    weeks = np.arange(len(present))
+    at = np.searchsorted(active, weeks)
+    own = np.zeros(len(present), dtype=bool)
+    own[active] = True
+    low, high = np.maximum(at - _REACH, 0), np.minimum(at + _REACH + own, len(active))
+    have = _between(present[active], low, high)
+    could = _between(covered[active], low, high)
+    have[active] -= present[active]
+    could[active] -= covered[active]
     expected = have * 2 > could
     few = could < _ENOUGH
     if few.any():
         expected = np.where(few, _by_day(present, covered, step, closed), expected)
     return expected
+
+
+def _between(rows: np.ndarray, low: Ints, high: Ints) -> np.ndarray:
+    """Sums of rows[low:high] for each pair, by differences of running sums."""
+    running = np.zeros((len(rows) + 1, rows.shape[1]), dtype=np.int32)
+    np.cumsum(rows, axis=0, out=running[1:])
+    sums: np.ndarray = running[high] - running[low]
+    return sums
 
 
 def _by_day(present: np.ndarray, covered: np.ndarray, step: int, closed: bool) -> np.ndarray:

@@ -65,6 +65,7 @@ def judge(file: str, table: Table | None, rows: int, said: Terms, now_us: int, f
             found.extend_places("data.gap", places, made.count, severity)
         _prices.stale(table, order, found)
         _prices.outliers(table, order, steps, (timeframe or 1) * 60, found)
+        _prices.ranges(table, order, found)
         _future(table, index, times, timeframe, now_us, found)
     span = (int(times[0]), int(times[-1])) if len(times) else None
     report = _report(file, said, found, rows, timeframe, span, calendar, coverage)

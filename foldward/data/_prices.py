@@ -23,6 +23,8 @@ _HALVED = 0.5  # |log return| of a 2:1 split is 0.69; that large a move is suspe
 _HALVED_Z = 8.0
 _FLOOR = 1e-4  # half the bars of a minute series may not move at all
 _LONG_BREAK = 5
+_MIN_SPAN = 0.05
+_SPANS = 25.0  # real bars reach 14 times the median: an index in 2000, a currency at a rate decision
 STALE_MIN = 5
 STALE_ERROR = 50
 _BLOCK = 32_768  # rows of six columns that stay in the second-level cache
@@ -128,6 +130,33 @@ def outliers(table: Table, rows: Ints | None, steps: Ints, step: int, found: Fin
             row = int(at) + 1 if usable is None else int(usable[at + 1])
             detail = f"close {number(close[at + 1])} after {number(close[at])} ({np.expm1(moves[at]):+.1%})"
             places.append(table.place(row if rows is None else int(rows[row]), detail))
+    found.extend_places("data.outlier", places, count)
+
+
+def ranges(table: Table, rows: Ints | None, found: Findings) -> None:
+    """Bars that span a multiple of what bars of the series usually span: a wrong high, low or open.
+
+    A close that jumps is `outliers`' to name; a bar that it named is counted once.
+    """
+    high, low = (table.high, table.low) if rows is None else (table.high[rows], table.low[rows])
+    if len(high) < MIN_ROWS:
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spans = high / low - 1.0
+    usual = max(float(np.nanmedian(spans[:: max(1, len(spans) // 100_000)])), _FLOOR)
+    wide = np.flatnonzero(spans >= max(_MIN_SPAN, _SPANS * usual))
+    named = {place.line for place in found.places.get("data.outlier", [])}
+    places: list[Place] = []
+    count = 0
+    for at in wide:
+        row = int(at) if rows is None else int(rows[at])
+        if table.line(row) in named or not low[at] > 0:
+            continue
+        count += 1
+        if len(places) < 5:
+            span = f"{spans[at] / usual:.0f} times the usual span"
+            detail = f"low {number(low[at])}, high {number(high[at])}: {span}"
+            places.append(table.place(row, detail))
     found.extend_places("data.outlier", places, count)
 
 

@@ -57,6 +57,20 @@ def test_a_gap_in_a_series_of_minutes_that_is_hours_long(check, bars, places):
     )
 
 
+def test_a_hole_of_months_does_not_hide_itself(check, bars, places):
+    rows = bars(24 * 7 * 40)
+    report = check(drop(rows, (24 * 70, 24 * 140)))
+    assert codes(report) == [("data.gap", "ERROR")]
+    assert report.coverage == 0.75
+    assert places(report, "data.gap")[0][2] == (
+        "1680 bars missing from 2024-03-11T00:00:00Z to 2024-05-19T23:00:00Z"
+    )
+    days = weekdays(bars(700, step=DAY))
+    report = check([row for row in days if not "2024-03" < row[0] < "2025-03"], name="X_D1.csv")
+    assert codes(report) == [("data.gap", "ERROR")]
+    assert 0.4 < report.coverage < 0.6
+
+
 def test_weekends_are_no_gaps_and_a_missing_weekday_is_one(check, bars, places):
     rows = weekdays(bars(300, start=MONDAY + 8 * DAY, step=DAY))
     report = check(rows, name="X_D1.csv", allow=["data.gap"])

@@ -53,6 +53,25 @@ def test_a_volatile_market_is_not_an_outlier(check, bars):
     assert check(rows).findings == ()
 
 
+def test_a_wrong_high_low_or_open_is_an_outlier_too(check, bars, places):
+    for column, value, line in ((2, 1000.0, 42), (3, 10.0, 32)):
+        rows = bars(60)
+        rows[line - 2][column] = value
+        found = places(check(rows), "data.outlier")
+        assert [place[0] for place in found] == [line]
+        assert "times the usual span" in found[0][2]
+    rows = bars(60)
+    rows[20][1:4] = [900.0, 900.0, rows[20][3]]
+    assert [place[0] for place in places(check(rows), "data.outlier")] == [22]
+
+
+def test_wide_bars_are_usual_in_a_series_of_wide_bars(check, bars):
+    rows = bars(60)
+    for row in rows:
+        row[1:5] = [100, 140, 70, 100 + 0.01 * (int(row[5]) % 3)]
+    assert [item.code for item in check(rows).findings] == []
+
+
 @pytest.mark.parametrize(("length", "severity"), [(4, None), (5, "WARN"), (49, "WARN"), (50, "ERROR")])
 def test_a_run_of_equal_bars_is_stale_by_its_length(check, bars, length, severity):
     rows = bars(120)
