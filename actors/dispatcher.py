@@ -28,6 +28,7 @@ from foldward.contracts.messages import (
     FrameReceived,
     FrameRefused,
     FrameSent,
+    Look,
     Message,
     Pause,
     PeerBeat,
@@ -188,9 +189,13 @@ class Dispatcher(ProductActor):
                     self.carry_out(effects)
         self._pump()
 
-    def on_receive(self, message: Any) -> None:
-        """One message alone."""
+    def on_receive(self, message: Any) -> dict[str, Any] | None:
+        """One message alone, or the question what is connected and out."""
+        if isinstance(message, Look):
+            self._look()
+            return self.view
         self.drain((message,))
+        return None
 
     def send_bytes(self, peer: str, request_id: str, data: bytes) -> None:
         """Hand bytes to the link."""

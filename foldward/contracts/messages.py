@@ -423,6 +423,10 @@ class Drain(Message, frozen=True, kw_only=True):
     tag: Any = None
 
 
+class Look(Message, frozen=True, kw_only=True):
+    """Asked (not told) of an actor: what it is doing, as one dict of plain data."""
+
+
 class Ack(Message, frozen=True, kw_only=True):
     """A plain answer."""
 

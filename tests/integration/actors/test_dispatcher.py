@@ -207,7 +207,7 @@ def test_an_open_breaker_burns_nothing(tmp_path: Path) -> None:
         assert len(world.events("breaker.opened")) >= 1
         rows = [world.reader.request(request_id) for request_id in ids]
         assert sum(row.failures for row in rows if row is not None) == 3
-        assert [event.data["reason"] for event in world.events("oos.deferred")][0] == "breaker_open"
+        assert world.events("oos.deferred")[0].data["reason"] == "breaker_open"
         world.link.refuse = None
         world.pass_time(60)
         assert len(world.sent()) == 1
