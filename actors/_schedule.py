@@ -7,7 +7,7 @@ A run is started only while validation is enabled, `interval_s` after the last s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -48,28 +48,45 @@ def pending_stats(pending: Iterable[Pending], now: float) -> tuple[int, float | 
     return len(starts), max(0.0, now - min(starts)) if starts else None
 
 
+def guard(
+    settings: WfvTable, pending: Collection[Pending], last_start: float | None, now: float
+) -> str | None:
+    """Why nothing may start now, whoever the candidates are; None when something may.
+
+    last_start: when the schedule last started a run, None = never.
+    """
+    if not settings.enabled:
+        return "disabled"
+    # A last start in the future is a clock that was set back: it holds nobody up.
+    if last_start is not None and 0 <= now - last_start < settings.interval_s:
+        return "interval"
+    return "pending" if len(pending) >= settings.max_pending else None
+
+
+def choose(
+    settings: WfvTable, pending: Collection[Pending], candidates: Iterable[Candidate]
+) -> tuple[str, ...]:
+    """The best candidates that are not under way, as many as may start."""
+    busy = {run.name for run in pending}
+    room = max(0, min(settings.max_per_run, settings.max_pending - len(pending)))
+    free = [candidate for candidate in candidates if candidate.name not in busy]
+    free.sort(key=lambda candidate: (tuple(-value for value in candidate.order), candidate.name))
+    return tuple(candidate.name for candidate in free[:room])
+
+
 def decide(
     settings: WfvTable,
     pending: Collection[Pending],
-    candidates: Sequence[Candidate],
+    candidates: Callable[[], Iterable[Candidate]],
     last_start: float | None,
     now: float,
 ) -> Decision:
-    """The guard. last_start: when a run was last started by the schedule, None = never."""
-    if not settings.enabled:
-        return Decision(reason="disabled")
-    # A last start in the future is a clock that was set back: it holds nobody up.
-    if last_start is not None and 0 <= now - last_start < settings.interval_s:
-        return Decision(reason="interval")
-    if len(pending) >= settings.max_pending:
-        return Decision(reason="pending")
-    busy = {run.name for run in pending}
-    room = min(settings.max_per_run, settings.max_pending - len(pending))
-    free = [candidate for candidate in candidates if candidate.name not in busy]
-    chosen = sorted(free, key=lambda candidate: (tuple(-x for x in candidate.order), candidate.name))[:room]
-    if not chosen:
-        return Decision(reason="no_candidate")
-    return Decision(start=tuple(candidate.name for candidate in chosen))
+    """The whole guard; candidates are only looked for when something may start."""
+    reason = guard(settings, pending, last_start, now)
+    if reason is not None:
+        return Decision(reason=reason)
+    chosen = choose(settings, pending, candidates())
+    return Decision(start=chosen) if chosen else Decision(reason="no_candidate")
 
 
 def expired(pending: Iterable[Pending], now: float) -> list[Pending]:
