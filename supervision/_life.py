@@ -197,6 +197,7 @@ class ActorLife(Life):
         if self.mailbox is not None:
             self.mailbox.close(why_of(ending), poison_of(current) if busy else (), list(self.backlog))
             self.mailbox.force(Stop(reason))
+        self.tree.names.unbind(self.id, self.incarnation)
         if self.actor is not None:
             self.actor.actor_stopped.set()
             self._fence(self.actor)

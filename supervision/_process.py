@@ -53,6 +53,7 @@ class ProcessLife(Life):
             self.abandoned = True
             self.exit = Exit(ending, reason, stack="", uptime_s=self.uptime(), at_us=utc_us())
         self._signal(signal.SIGKILL, group=True)
+        self.tree.names.unbind(self.id, self.incarnation)
         self.done.wait(2.0)  # the kernel takes it; only a process in an uninterruptible call takes longer
         self.ready.set()
         self.done.set()

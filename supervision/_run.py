@@ -91,6 +91,8 @@ def run(
                 server = Server(root, Path(socket_path), verbs=verbs or {})
                 server.start()
             root.start()
+            signals.on_first = None
+            root.on_end_request = lambda: signals.inbox.put(None)
             if on_ready is not None:
                 on_ready(root)
         except StartFailed as error:

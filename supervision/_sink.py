@@ -60,7 +60,7 @@ class Sink:
     def flush(self, timeout: float = 1.0) -> bool:
         """Wait until the listeners have seen everything so far; False when that takes longer."""
         with self._lock:
-            if self._thread is None or self._thread is threading.current_thread():
+            if self._closed or self._thread is None or self._thread is threading.current_thread():
                 return True
         seen = Latch()
         self._queue.put(seen.set)

@@ -460,7 +460,7 @@ class SupervisorActor(Actor):
             "message": reason,
             "at_us": exit.at_us,
         }
-        self.tree.sink.crash(report)
+        self._reports.append(report)
         raise Leaving(f"shutdown: {reason}")
 
     # --- administration ------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ class Server:
             verb = self.verbs.get(request.get("verb", ""))
             if verb is None:
                 raise InspectError("inspect.unknown_verb", f"no verb {request.get('verb')!r}")
-            args = request.get("args") or {}
+            args = request.get("args", {})
             if not isinstance(args, dict):
                 raise InspectError("inspect.request", "args is a JSON object")
             return {"v": PROTOCOL, "ok": True, "result": verb(args)}
@@ -236,7 +236,7 @@ def _built_in(root: Root) -> dict[str, Verb]:
         return {"id": id, "incarnation": None if handle is None else handle.incarnation}
 
     def stop(_args: dict[str, Any]) -> dict[str, Any]:
-        root.ask_to_stop()
+        root.request_end()
         return {"stopping": True}
 
     return {

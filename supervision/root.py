@@ -27,6 +27,7 @@ class Root:
     def __init__(self, spec: Child, tree: Tree) -> None:
         self.spec = spec
         self._tree = tree
+        self.on_end_request: Callable[[], Any] | None = None
         self._ended = Latch()
         self._listeners: list[Callable[[], Any]] = []
         self._life = ActorLife(spec, tree, tree.names.next_incarnation(spec.id), self._news)
@@ -172,6 +173,10 @@ class Root:
         """Begin to stop, without waiting. Safe in a signal handler, also while the tree is still starting."""
         self._tree.closing = True
         self._life.request_stop()
+
+    def request_end(self) -> None:
+        """What an operator's stop means: whoever runs the tree (see run) ends it in order, else ask_to_stop."""
+        (self.on_end_request or self.ask_to_stop)()
 
     def start(self) -> None:
         """Start everything. Raises StartFailed; then nothing of it is left."""
