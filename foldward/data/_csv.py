@@ -7,6 +7,7 @@ the attempt, and the careful reader goes through the file line by line to name e
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from foldward.data._times import SECONDS_LIMIT, is_compact_date, parse_time
 from foldward.data.findings import Place
 
 _BOM = b"\xef\xbb\xbf"
+_LONG = 100_000
 _US_LIMIT = 9_000_000_000_000_000  # microseconds: nanoseconds in int64 end in 2262
 
 
@@ -179,13 +181,31 @@ def _times(frame: pl.DataFrame, layout: Layout, told: _Told) -> np.ndarray | Non
     widths = column.str.len_bytes()
     if len(column) and (widths.min() != told.length or widths.max() != told.length):
         return None
-    parsed = column.str.to_datetime(told.format, time_unit="us", strict=True, cache=False)
-    micros = parsed.to_physical().rechunk().to_numpy()
-    if parsed.null_count() or (
-        len(micros) and (abs(micros[0]) > _US_LIMIT or np.abs(micros).max() > _US_LIMIT)
-    ):
+    micros = _moments(column, told.format)
+    if micros is None or (len(micros) and max(-int(micros.min()), int(micros.max())) > _US_LIMIT):
         return None
     return micros * 1000
+
+
+def _moments(column: pl.Series, shape: str) -> np.ndarray | None:
+    """Microseconds of every text, or None when one is no time. A long column is parsed in two halves at once.
+
+    polars parses times in one thread and lets Python's other threads run meanwhile.
+    """
+
+    def parse(part: pl.Series) -> np.ndarray | None:
+        parsed = part.str.to_datetime(shape, time_unit="us", strict=True, cache=False)
+        return None if parsed.null_count() else parsed.to_physical().rechunk().to_numpy()
+
+    if len(column) < _LONG:
+        return parse(column)
+    half = len(column) // 2
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(parse, column[:half])
+        second = parse(column[half:])
+        parts = [first.result(), second]
+    whole = [part for part in parts if part is not None]
+    return np.concatenate(whole) if len(whole) == 2 else None
 
 
 def _floats(frame: pl.DataFrame, index: int | None) -> np.ndarray | None:

@@ -6,19 +6,23 @@ numpy only: workers judge the candles of a message with it.
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from foldward.contracts import clock
 from foldward.data import _order, _prices, _spacing
 from foldward.data._calendar import calendar_of
-from foldward.data._table import Findings, Table
+from foldward.data._table import PRICES, Findings, Table
 from foldward.data.bars import NS, Bars, Ints, day_ends
 from foldward.data.findings import ERROR, WARN, Finding, Report
-from foldward.data.identity import Identity, identify
+from foldward.data.identity import Identity, column_hashes, identity_of
 
 COVERAGE_MIN = 0.95
+_SMALL = 50_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,18 @@ def judge(file: str, table: Table | None, rows: int, said: Terms, now_us: int, f
     """
     if table is None or len(table) == 0:
         return Checked(_report(file, said, found, rows))
+    # While the rules are applied, another thread hashes; for a refused table its work is thrown away.
+    columns = _canonical(table)
+    with ThreadPoolExecutor(1) if len(table) > _SMALL else nullcontext() as pool:
+        hashes = pool.submit(column_hashes, columns) if pool else None
+        report = _apply(file, table, rows, said, now_us, found)
+        if not report.accepted or report.timeframe is None:  # no timeframe: nothing to store it under
+            return Checked(report)
+        known = hashes.result() if hashes else column_hashes(columns)
+    return _accept(report, columns, identity_of(known, len(table), report.timeframe, said.provenance))
+
+
+def _apply(file: str, table: Table, rows: int, said: Terms, now_us: int, found: Findings) -> Report:
     order = _order.ordered(table, found)
     _prices.bars(table, found, volume="data.missing_column" not in found.counts)
     times = (table.time if order is None else table.time[order]) // NS
@@ -68,10 +84,7 @@ def judge(file: str, table: Table | None, rows: int, said: Terms, now_us: int, f
         _prices.ranges(table, order, found)
         _future(table, index, times, timeframe, now_us, found)
     span = (int(times[0]), int(times[-1])) if len(times) else None
-    report = _report(file, said, found, rows, timeframe, span, calendar, coverage)
-    if not report.accepted:
-        return Checked(report)
-    return _accept(report, table, timeframe, said)
+    return _report(file, said, found, rows, timeframe, span, calendar, coverage)
 
 
 def _future(
@@ -128,20 +141,22 @@ def _may_allow(item: Finding, found: Findings) -> bool:
     return found.counts[item.code] == 1 and item.places[0].detail.startswith("no volume")
 
 
-def _accept(report: Report, table: Table, timeframe: int | None, said: Terms) -> Checked:
-    columns = {name: getattr(table, name) for name in ("time", "open", "high", "low", "close", "volume")}
-    if timeframe is None:  # one row and no declaration: nothing to store it under
-        return Checked(report)
-    columns["volume"] = columns["volume"] + 0.0  # −0.0 and 0.0 are one volume
-    columns["day_end"] = day_ends(columns["time"])
-    identity = identify(columns, timeframe, said.provenance)
+def _canonical(table: Table) -> dict[str, np.ndarray]:
+    columns = {name: getattr(table, name) for name in ("time", *PRICES)}
+    columns["volume"] = table.volume + 0.0  # −0.0 and 0.0 are one volume
+    columns["day_end"] = day_ends(table.time)
+    return columns
+
+
+def _accept(report: Report, columns: dict[str, np.ndarray], identity: Identity) -> Checked:
     for column in columns.values():
         column.flags.writeable = False
+    data: dict[str, Any] = columns
     bars = Bars(
-        **columns,
-        timeframe=timeframe,
+        **data,
+        timeframe=report.timeframe or 0,
         fingerprint=identity.fingerprint,
-        symbol=said.symbol,
-        provenance=said.provenance,
+        symbol=report.symbol,
+        provenance=report.provenance,
     )
     return Checked(dataclasses.replace(report, fingerprint=identity.fingerprint), bars, identity)

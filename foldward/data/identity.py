@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,15 +45,13 @@ def fingerprint_of(columns: Mapping[str, str], rows: int, timeframe: int, proven
     )
 
 
-def identify(columns: Mapping[str, np.ndarray], timeframe: int, provenance: str) -> Identity:
-    """Hash the columns (two threads: hashlib releases the interpreter) and make the fingerprint."""
-    rows = len(columns["time"])
-    if rows < 10_000:
-        hashes = {name: _hash(name, columns[name]) for name in COLUMNS}
-    else:
-        with ThreadPoolExecutor(2) as pool:
-            made = pool.map(lambda name: _hash(name, columns[name]), COLUMNS)
-            hashes = dict(zip(COLUMNS, made, strict=True))
+def column_hashes(columns: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """The digest of each column's .npy file. hashlib lets other threads run meanwhile."""
+    return {name: _hash(name, columns[name]) for name in COLUMNS}
+
+
+def identity_of(hashes: Mapping[str, str], rows: int, timeframe: int, provenance: str) -> Identity:
+    """The identity of columns whose digests are known."""
     return Identity(hashes, fingerprint_of(hashes, rows, timeframe, provenance))
 
 
