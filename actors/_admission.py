@@ -13,7 +13,7 @@ import msgspec
 from actors._candles import CandlesGate, GateResult
 from foldward.contracts import clock, ids
 from foldward.contracts.canonical import derive_seed
-from foldward.contracts.errors import CATALOGUE, FoldwardError, suggestion
+from foldward.contracts.errors import CATALOGUE, FoldwardError, did_you_mean, suggestion
 from foldward.contracts.facts import AdmitRequest
 from foldward.contracts.jobs import MAX_SEED, PHASES, Backtest, Strategy, Window, job_digest
 from foldward.contracts.messages import Submit, SubmitOutcome
@@ -47,7 +47,8 @@ def hint_of(code: str) -> str | None:
 def check_submit(order: Submit) -> Refusal | None:
     """What is wrong with the order as a whole, whatever the names."""
     if order.kind not in PHASES:
-        return Refusal("request.bad_param", f"kind {order.kind!r} is no kind of request: {_near(order.kind)}")
+        near = suggestion(order.kind, PHASES)
+        return Refusal("request.bad_param", f"kind {order.kind!r} is no kind of request: {near}")
     if not 0 <= order.seed <= MAX_SEED:
         return Refusal("request.bad_seed", f"seed {order.seed} is outside 0 … 2^64-1")
     start, end = order.window or (None, None)
@@ -56,23 +57,11 @@ def check_submit(order: Submit) -> Refusal | None:
     return None
 
 
-def _near(kind: str) -> str:
-    return suggestion(kind, PHASES)
-
-
 def unknown_strategy(name: str, known: Iterable[str]) -> Refusal:
     """No such strategy, with the nearest name."""
-    names = list(known)
-    tail = f" — {suggestion(name, names)}" if names and len(names) <= 50 else _short(name, names)
+    near = did_you_mean(name, known)
+    tail = f" — did you mean '{near}'?" if near else ""
     return Refusal("request.unknown_strategy", f"no strategy is named {name!r}{tail}")
-
-
-def _short(name: str, names: list[str]) -> str:
-    # suggestion() lists everything when nothing is near: no answer for thousands of names.
-    from foldward.contracts.errors import did_you_mean
-
-    near = did_you_mean(name, names)
-    return f" — did you mean '{near}'?" if near else ""
 
 
 def request_window(

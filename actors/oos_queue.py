@@ -41,6 +41,7 @@ from foldward.contracts.messages import (
     Cancel,
     Cancelled,
     Drain,
+    Message,
     Readmit,
     ResultArrived,
     Resume,
@@ -56,13 +57,22 @@ from foldward.contracts.messages import (
 from foldward.settings import QueueTable, RetryTable
 from foldward.wire import dumps
 from storage.reads import Reader
-from storage.rows import OPEN, RequestRow
+from storage.rows import OPEN, RequestRow, StrategyRow
 
 TICK_S = 5.0
 THROTTLED = ("backtest", "oos")
 SIDES = 20_000  # in-sample Sharpes remembered for the mirror guard
-GLANCE = 500  # names read in one snapshot: kept short, because the log cannot shrink meanwhile
+GLANCE = 250  # names admitted in one go: a large order must not keep answers waiting
+GUESSES = 10  # unknown names of one go that get a "did you mean": comparing with every name takes time
 REMEMBERED = 100_000  # (name, kind) pairs that may have been sent lately
+
+
+class SomeOf(Message, frozen=True, kw_only=True):
+    """To oneself: go on with an order at this name."""
+
+    order: Submit
+    key: int
+    start: int
 
 
 class OOSQueue(ProductActor):
@@ -101,6 +111,7 @@ class OOSQueue(ProductActor):
         self._knows_all_sends = False
         self._handlers: dict[type, Callable[[Any], Effects]] = {
             Submit: self._submit,
+            SomeOf: self._some,
             Readmit: self._readmit,
             ResultArrived: self._arrived,
             Reapply: self._reapply,
@@ -156,47 +167,47 @@ class OOSQueue(ProductActor):
     # --- admission -------------------------------------------------------------------------------------
 
     def _submit(self, order: Submit) -> Effects:
-        now, now_us = clock.now(), clock.utc_us()
-        key = self._orders.open(order.kind, order.names, order.reply_to, order.tag, now)
-        effects: Effects = []
-        wrong = Refusal("queue.draining", "the core is leaving") if self._draining else check_submit(order)
-        known: list[str] | None = None
-        steps = [wrong] * len(order.names) if wrong is not None else self._admit_all(order, now_us)
-        for index, (name, step) in enumerate(zip(order.names, steps, strict=True)):
-            refusal = wrong
-            if refusal is None:
-                if isinstance(step, AdmitRequest):
-                    effects.append(WriteFact(step, ("admit", key, index, order.now)))
-                    continue
-                if isinstance(step, SubmitOutcome):
-                    effects += self._throttled(order, step, now_us)
-                    effects += self._settle_order(key, index, step)
-                    continue
-                refusal = step
-                if refusal.code == "request.unknown_strategy":
-                    if known is None:
-                        known = self._reader.strategy_names()
-                    refusal = unknown_strategy(name, known)
-            effects += self._data_refused(name, refusal)
-            effects += self._settle_order(key, index, refusal.outcome(name))
+        key = self._orders.open(order.kind, order.names, order.reply_to, order.tag, clock.now())
         if not order.names:
-            effects += _answered(self._orders.done(key))
+            return _answered(self._orders.done(key))
+        wrong = Refusal("queue.draining", "the core is leaving") if self._draining else check_submit(order)
+        if wrong is not None:
+            effects: Effects = []
+            for index, name in enumerate(order.names):
+                effects += self._settle_order(key, index, wrong.outcome(name))
+            return effects
+        return self._some(SomeOf(order=order, key=key, start=0))
+
+    def _some(self, part: SomeOf) -> Effects:
+        """The next names of an order: answers of workers and other orders come in between."""
+        order, key, start, now_us = part.order, part.key, part.start, clock.utc_us()
+        names = order.names[start : start + GLANCE]
+        # One look at the rows for many names: a statement alone costs three times as much.
+        with self._reader.snapshot():
+            rows = [self._reader.strategy(name) for name in names]
+        effects: Effects = []
+        strangers = 0
+        for index, (name, row) in enumerate(zip(names, rows, strict=True), start):
+            if row is not None:
+                step = self._admit_one(order, name, row, now_us)
+            else:
+                strangers += 1
+                step = unknown_strategy(name, self._reader.strategy_names() if strangers <= GUESSES else ())
+            if isinstance(step, AdmitRequest):
+                effects.append(WriteFact(step, ("admit", key, index)))
+            elif isinstance(step, SubmitOutcome):
+                effects += self._throttled(order, step, now_us)
+                effects += self._settle_order(key, index, step)
+            else:
+                effects += self._data_refused(name, step)
+                effects += self._settle_order(key, index, step.outcome(name))
+        if start + GLANCE < len(order.names):
+            effects.append(Tell(self.id, SomeOf(order=order, key=key, start=start + GLANCE)))
         return effects
 
-    def _admit_all(self, order: Submit, now_us: int) -> list[AdmitRequest | SubmitOutcome | Refusal]:
-        # One look at the rows for many names: a statement alone costs three times as much.
-        steps: list[AdmitRequest | SubmitOutcome | Refusal] = []
-        for start in range(0, len(order.names), GLANCE):
-            with self._reader.snapshot():
-                steps += [
-                    self._admit_one(order, name, now_us) for name in order.names[start : start + GLANCE]
-                ]
-        return steps
-
-    def _admit_one(self, order: Submit, name: str, now_us: int) -> AdmitRequest | SubmitOutcome | Refusal:
-        row = self._reader.strategy(name)
-        if row is None:
-            return Refusal("request.unknown_strategy", f"no strategy is named {name!r}")
+    def _admit_one(
+        self, order: Submit, name: str, row: StrategyRow, now_us: int
+    ) -> AdmitRequest | SubmitOutcome | Refusal:
         if row.rank == "retired":
             return Refusal("request.retired", f"{name!r} is retired")
         try:
@@ -335,14 +346,14 @@ class OOSQueue(ProductActor):
                     self._queue.max_open,
                     now_us,
                 )
-                return [WriteFact(fact, ("admit", key, 0, True))]
+                return [WriteFact(fact, ("admit", key, 0))]
             step = Refusal("data.too_few_rows", "the window holds no bars any more")
         assert step is not None
         return [*self._data_refused(name, step), *self._settle_order(key, 0, step.outcome(name))]
 
     def _admitted(self, written: Written) -> Effects:
         fact: AdmitRequest = written.fact  # type: ignore[assignment]
-        _, key, index, _now = written.tag
+        _, key, index = written.tag
         if not written.ok:
             effects: Effects = [WriteFact(CountUp(counts={"db_error": 1}), reply=False)]
             refusal = Refusal(written.code or "storage.write", written.error or "the store refused")
