@@ -46,7 +46,8 @@ def run_job(
     except MemoryError:
         result = failed(job, "engine.memory", "the worker ran out of memory")
     except FoldwardError as error:
-        result = failed(job, error.code, error.message, retry_after=error.retry_after)
+        code = "engine.memory" if _from_memory(error) else error.code
+        result = failed(job, code, error.message, retry_after=error.retry_after)
     except RecursionError as error:
         result = failed(job, "engine.failed", f"RecursionError: {error}")
     except Exception as error:  # a plugin or a bug: the request is answered, the traceback is in the log
@@ -57,6 +58,12 @@ def run_job(
     else:
         log.debug("{} {} in {:.3f} s", job.phase, job.strategy.name, clock.now() - began)
     return msgspec.structs.replace(result, worker=worker)
+
+
+def _from_memory(error: BaseException) -> bool:
+    """Whether an error only wraps the lack of memory."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, MemoryError) or _from_memory(cause))
 
 
 def failed(job: Backtest, code: str, message: str, *, retry_after: float | None = None) -> Result:

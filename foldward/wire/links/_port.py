@@ -103,6 +103,10 @@ class Port:
     def _receive(self) -> None:
         """Take what has arrived, at most RECEIVE_BURST messages."""
 
+    def _unfinished(self) -> bool:
+        """Whether the next turn has work that no socket will announce."""
+        return False
+
     def _send_batch(self, batch: list[tuple[str, str, bytes]]) -> None:
         """Hand these to the sockets and tell what became of each."""
 
@@ -132,7 +136,7 @@ class Port:
         try:
             next_tick = clock.now()
             while not self._closing.is_set():
-                busy = bool(self._outgoing)
+                busy = bool(self._outgoing) or self._unfinished()
                 ready = self._poller.poll(0 if busy else TICK_MS)
                 if any(sock == self._wake for sock, _ in ready):
                     os.eventfd_read(self._wake)

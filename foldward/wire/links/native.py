@@ -56,6 +56,7 @@ class NativeLink(Port):
         self._lost_s = lost_s
         self._workers: dict[bytes, _Worker] = {}
         self._fds: set[int] = set()
+        self._dying: list[tuple[bytes, _Worker]] = []
         self._departed: set[bytes] = set()
         self._door: DoorKeeper | None = None
         self.endpoint = ""
@@ -78,15 +79,26 @@ class NativeLink(Port):
         if self._door is not None:
             self._door.answer()
         self._connections()
+        # What a worker said before it died is told before its death: its answers count, and so does STARTED.
+        dying, self._dying = self._dying, []
         now, now_us = clock.now(), clock.utc_us()
         for _ in range(RECEIVE_BURST):
             try:
                 routing_id = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
-                return
+                break
             first = self._socket.recv(copy=False)
             rest = self._socket.recv_multipart() if first.more else []
             self._take(routing_id, first, rest, now, now_us)
+        else:
+            self._dying = dying + self._dying  # more is waiting, perhaps from one of them
+            return
+        for routing_id, worker in dying:
+            if self._workers.get(routing_id) is worker:
+                self._leave(routing_id, "disconnected")
+
+    def _unfinished(self) -> bool:
+        return bool(self._dying)
 
     def _take(self, routing_id: bytes, first: zmq.Frame, rest: list[bytes], now: float, now_us: int) -> None:
         kind = first.bytes
@@ -165,9 +177,7 @@ class NativeLink(Port):
                 self._fds.add(fd)
             elif event == zmq.EVENT_DISCONNECTED:
                 self._fds.discard(fd)
-                for routing_id, worker in list(self._workers.items()):
-                    if worker.fd == fd:
-                        self._leave(routing_id, "disconnected")
+                self._dying += [item for item in self._workers.items() if item[1].fd == fd]
 
     def _leave(self, routing_id: bytes, reason: str) -> None:
         worker = self._workers.pop(routing_id, None)

@@ -287,7 +287,7 @@ def test_an_impossible_value_in_a_result_is_refused(fields, message):
 
 def test_the_error_form_needs_no_metrics_and_keeps_none():
     read = loads(
-        result(**{**dict.fromkeys(METRICS, ...), "sharpe": 0.0}, error="out of memory", code="engine.memory")
+        result(**{**dict.fromkeys(METRICS, ...), "sharpe": 0.0}, error="no memory", code="engine.memory")
     )
     assert (read.error, read.code, read.sharpe, read.request_id) == (
         "no memory",
