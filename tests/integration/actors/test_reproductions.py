@@ -253,3 +253,29 @@ def test_a_stop_while_work_is_out_leaves_rows_that_go_on(tmp_path: Path, reader:
     assert time.monotonic() - begun < 4.0
     counts = reader.queue_counts()
     assert (counts["sent"], counts["retry"], counts["pending"]) == (0, 10, 20)
+
+
+def test_with_ten_thousand_open_requests_the_first_leaves_within_two_seconds_of_a_start(
+    tmp_path: Path, reader: Reader
+) -> None:
+    links: list[FakeLink] = []
+
+    def make(sink: Any) -> FakeLink:
+        links.append(FakeLink(sink))
+        return links[-1]
+
+    root = boot(queue_tree(tmp_path / "foldward.db", make))
+    names = [f"s{n}" for n in range(10_000)]
+    add_strategies(root, names)
+    assert sum(item.status == "queued" for item in submit(root, names)) == 10_000
+    root.stop(5.0)
+    begun = time.monotonic()
+    root = boot(queue_tree(tmp_path / "foldward.db", make))
+    try:
+        links[-1].connect("w1", capacity=600)
+        until(lambda: links[-1].sent)
+        assert time.monotonic() - begun <= 2.0
+        until(lambda: len(links[-1].sent) == 500)
+        assert reader.queue_counts()["sent"] <= 500
+    finally:
+        root.stop(5.0)
