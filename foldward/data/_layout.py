@@ -35,10 +35,24 @@ def entry_folders(root: Path, digits: str | None = None) -> Iterator[Path]:
                 yield series / digits
 
 
-def set_aside(root: Path, folder: Path, why: str) -> bool:
-    """Move an entry into quarantine with the reason beside it; False when another process was quicker."""
+def inode_of(folder: Path) -> int | None:
+    """Which folder a path names now; None when there is none."""
+    try:
+        return folder.stat().st_ino
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def set_aside(root: Path, folder: Path, inode: int | None, why: str) -> bool:
+    """Move an entry into quarantine with the reason beside it.
+
+    inode: of the folder that was found damaged. False when another process was quicker: it is gone, or a new
+    one stands in its place.
+    """
     aside = root / QUARANTINE
     name = f"{folder.parent.parent.name}.{folder.parent.name}.{folder.name}.{secrets.token_hex(4)}"
+    if inode is None or inode_of(folder) != inode:
+        return False
     aside.mkdir(parents=True, exist_ok=True)
     try:
         os.rename(folder, aside / name)

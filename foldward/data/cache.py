@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from foldward.contracts import clock
 from foldward.contracts.errors import DataError, InternalError
-from foldward.data._layout import QUARANTINE, entry_folders, set_aside, subfolders
+from foldward.data._layout import QUARANTINE, entry_folders, inode_of, set_aside, subfolders
 from foldward.data._names import shown, symbol_key
 from foldward.data._npy import map_columns, verify_file
 from foldward.data._sources import Known, Sources, sha256_hex, signature_of
@@ -90,7 +90,10 @@ class Cache:
             return self._read(shown(path), real, key, said, now_us)
 
     def entry(self, fingerprint: str) -> Entry | None:
-        """The entry of a fingerprint, or None; a damaged one is quarantined and is then None too."""
+        """The entry of a fingerprint, or None; a damaged one is quarantined and is then None too.
+
+        Where several symbols have the same candles, the entry of the first of them.
+        """
         folder = self._folder(fingerprint)
         return None if folder is None else self._entry_in(folder)
 
@@ -104,13 +107,14 @@ class Cache:
         if folder is None:
             self._count("miss")
             raise DataError("data.not_found", f"the cache holds no {fingerprint}", fingerprint=fingerprint)
+        inode = inode_of(folder)
         try:
             entry = read_entry(folder)
             columns = map_columns(folder, entry.rows, entry.columns)
         except Damaged as damage:
-            raise self._quarantine(folder, str(damage)) from damage
+            raise self._quarantine(folder, inode, str(damage)) from damage
         except FileNotFoundError as error:
-            raise self._quarantine(folder, f"{MANIFEST} is missing") from error
+            raise self._quarantine(folder, inode, f"{MANIFEST} is missing") from error
         except OSError as error:
             raise DataError(
                 "data.unreadable", f"{error.strerror or error} ({folder})", fingerprint=fingerprint
@@ -145,13 +149,14 @@ class Cache:
         folder = self._folder(fingerprint)
         if folder is None:
             return False
+        inode = inode_of(folder)
         try:
             entry = read_entry(folder)
             for name, wanted in entry.columns.items():
                 verify_file(folder / f"{name}.npy", wanted)
             verify_file(folder / ARCHIVE, entry.archive)
         except (Damaged, FileNotFoundError) as damage:
-            self._quarantine(folder, str(damage))
+            self._quarantine(folder, inode, str(damage))
             return False
         return True
 
@@ -265,15 +270,15 @@ class Cache:
             return None
 
     def _entry_in(self, folder: Path) -> Entry | None:
+        inode = inode_of(folder)
         try:
             return read_entry(folder)
         except (FileNotFoundError, NotADirectoryError):
-            if folder.is_dir():
-                self._quarantine(folder, f"{MANIFEST} is missing")
-            return None
+            if inode is not None:
+                self._quarantine(folder, inode, f"{MANIFEST} is missing")
         except Damaged as damage:
-            self._quarantine(folder, str(damage))
-            return None
+            self._quarantine(folder, inode, str(damage))
+        return None
 
     def _folder(self, fingerprint: str) -> Path | None:
         digits = hex_of(fingerprint)
@@ -287,11 +292,11 @@ class Cache:
             return folder
         return None
 
-    def _quarantine(self, folder: Path, why: str) -> DataError:
+    def _quarantine(self, folder: Path, inode: int | None, why: str) -> DataError:
         """Move a damaged entry aside and return the error that says so."""
         with self._lock:
             self._folders.pop(folder.name, None)
-        if set_aside(self.root, folder, why):
+        if set_aside(self.root, folder, inode, why):
             self._count("quarantined")
         fingerprint = f"sha256:{folder.name}"
         return DataError(

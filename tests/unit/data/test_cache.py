@@ -7,6 +7,7 @@ import pytest
 
 from foldward.contracts.errors import DataError, RequestError
 from foldward.data import bundled_dir, contract
+from foldward.data._layout import set_aside
 from foldward.data._sources import Signature
 from foldward.data.cache import Cache
 
@@ -297,3 +298,44 @@ def test_a_parquet_file_gives_the_same_entry_as_the_csv(cache):
     ).write_parquet(copy)
     assert cache.ensure(copy) == entry
     assert cache.ensure(entry.folder / "archive.parquet", "D1", symbol="AAPL") == entry
+
+
+def test_an_entry_without_a_manifest_is_damage(cache, write, bars):
+    path = write(bars(24))
+    entry = cache.ensure(path)
+    (entry.folder / "manifest.json").unlink()
+    assert cache.entry(entry.fingerprint) is None
+    assert cache.counters["quarantined"] == 1
+    assert cache.ensure(path).fingerprint == entry.fingerprint
+
+
+def test_a_new_entry_in_the_place_of_a_damaged_one_is_not_set_aside(cache, write, bars):
+    entry = cache.ensure(write(bars(24)))
+    assert not set_aside(cache.root, entry.folder, entry.folder.stat().st_ino + 1, "another one was damaged")
+    assert not set_aside(cache.root, entry.folder / "gone", None, "never there")
+    assert len(cache.load(entry.fingerprint)) == 24
+
+
+def test_an_entry_that_cannot_be_read_for_now_stays_where_it_is(cache, write, bars, monkeypatch):
+    entry = cache.ensure(write(bars(24)))
+
+    def too_many(*arguments):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as only:
+        only.setattr("foldward.data.cache.map_columns", too_many)
+        with pytest.raises(DataError, match="Too many open files") as caught:
+            cache.load(entry.fingerprint)
+    assert caught.value.code == "data.unreadable"
+    assert cache.counters["quarantined"] == 0
+    assert len(cache.load(entry.fingerprint)) == 24
+
+
+def test_a_quarantined_entry_is_restored_from_its_source_after_the_process_that_found_it(
+    tmp_path, write, bars
+):
+    path = write(bars(24))
+    entry = Cache(tmp_path / "cache").ensure(path)
+    damage(entry.folder / "manifest.json")
+    assert Cache(tmp_path / "cache").entry(entry.fingerprint) is None
+    assert Cache(tmp_path / "cache").rebuild(entry.fingerprint).fingerprint == entry.fingerprint

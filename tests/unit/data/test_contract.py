@@ -378,3 +378,37 @@ def test_the_bundled_series_have_no_finding_at_all(name):
     assert report.accepted
     assert report.findings == ()
     assert report.coverage == 1.0
+
+
+def test_a_header_that_is_not_utf8_is_named_and_the_rows_are_still_read(check, places):
+    report = check(b"t,o,h,l,c,v,\xff\n1704067200,1,0.5,1,1,1,x\n")
+    assert places(report, "data.encoding") == [(1, None, "byte 0xff is not UTF-8")]
+    assert places(report, "data.geometry")[0][0] == 2
+
+
+def test_a_lone_carriage_return_spoils_its_own_line(check, places):
+    report = check(b't,o,h,l,c,v\n1704067200,1,1,1,1,1\n1704070800,1,1\r"1,1,1\n')
+    assert places(report, "data.cell_count") == [(3, "2024-01-01T01:00:00Z", "5 cells, the header has 6")]
+
+
+@pytest.mark.parametrize(
+    "header", ["<DATE>\t<TIME>\t<OPEN>\t<OPEN>", "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>"]
+)
+def test_an_mt5_header_may_miss_or_repeat_a_column(check, header):
+    report = check(header + "\n2024.01.01\t00:00\t1\t1\t1\n")
+    assert {item.code for item in report.findings} <= {"data.missing_column", "data.duplicate_column"}
+    assert not report.accepted
+
+
+def test_daily_mt5_exports_have_no_clock(check):
+    head = "<DATE>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\n"
+    text = head + "2024.01.02\t1\t1\t1\t1\t7\t0\n2024.01.03\t1\t1\t1\t1\t7\t0\n"
+    report = check(text, name="export.csv", utc=True)
+    assert (report.findings, report.timeframe) == ((), 1440)
+
+
+def test_time_and_clock_of_the_last_century_and_beyond_int64(check):
+    assert check("t,o,h,l,c,v\n-86400,1,1,1,1,1\n").first == -86_400
+    assert codes(check("t,o,h,l,c,v\n1600-01-01T00:00:00Z,1,1,1,1,1\n")) == ["data.bad_time"]
+    assert codes(check("t,o,h,l,c,v\n99999999999999,1,1,1,1,1\n")) == ["data.ambiguous_time"]
+    assert codes(check("t,o,h,l,c,v\n2024-01-01T00:00:00+19:00,1,1,1,1,1\n")) == ["data.bad_time"]
