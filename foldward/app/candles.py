@@ -109,13 +109,15 @@ def _accepted(entry: Entry) -> GateResult:
 
 
 def _refused(error: FoldwardError, file: Path | None) -> GateResult:
+    findings = _findings(error)
+    further = ", ".join(f"{item['code']} ×{item['count']}" for item in findings[1:])
     return GateResult(
         ok=False,
         path=str(file) if file else "",
         code=error.code,
-        message=error.message,
+        message=error.message + (f"; also {further}" if further else ""),
         hint=error.hint,
-        findings=tuple(_findings(error)),
+        findings=tuple(findings),
     )
 
 

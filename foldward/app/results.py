@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from foldward.app.candles import Candles
-from foldward.app.league import league, league_row
 from foldward.app.report import equity_chart, write_report
+from foldward.console.league import league, league_row
 from foldward.contracts import clock
 from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import PHASES
@@ -34,6 +34,11 @@ class Found:
 def judged(reader: Reader, names: Collection[str]) -> set[str]:
     """Which of the names have a verdict."""
     return {row.name for row in reader.strategies() if row.verdict is not None and row.name in names}
+
+
+def current(reader: Reader, names: Collection[str]) -> int:
+    """How many results these strategies have, one a kind of work."""
+    return sum(reader.latest(name, kind) is not None for name in names for kind in PHASES)
 
 
 def note(reader: Reader) -> str:

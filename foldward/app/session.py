@@ -26,7 +26,7 @@ from foldward.contracts import clock, ids
 from foldward.contracts.canonical import digest
 from foldward.contracts.errors import RequestError, StorageError
 from foldward.contracts.facts import Fact, FinishRun, ImportStrategies, StartRun
-from foldward.contracts.jobs import Strategy
+from foldward.contracts.jobs import PHASES, Strategy
 from foldward.contracts.messages import Tick, Write, Written
 from foldward.contracts.timeframe import timeframe_label
 from foldward.settings import Home, Snapshot
@@ -163,16 +163,23 @@ def _validate(run: _Run) -> RunDone:
 def _until_idle(run: _Run) -> None:
     """Wait until each strategy of the set has a verdict and nothing is asked for or under way."""
     names = {strategy.name for strategy in run.chosen.accepted}
-    run.progress.begin("validating", len(names))
     pause = threading.Event()
     with Reader(run.home.database) as reader:
+        had, applied = results.current(reader, names), _applied(reader)
+        total = len(names) * len(PHASES)
+        run.progress.begin("validating", total)
         while True:
             run.core.check()
-            judged = results.judged(reader, names)
-            run.progress.reach(len(judged), results.note(reader))
-            if len(judged) == len(names) and run.core.idle():
+            if run.core.idle() and len(results.judged(reader, names)) == len(names):
+                run.progress.reach(total)
                 return
+            # The last step is the verdicts: the bar is full only when they are there.
+            run.progress.reach(min(total - 1, had + _applied(reader) - applied), results.note(reader))
             pause.wait(LOOK_S)
+
+
+def _applied(reader: Reader) -> int:
+    return reader.counters().get("success", 0)
 
 
 def _until_interrupted() -> None:

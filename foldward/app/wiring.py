@@ -93,7 +93,10 @@ class Wiring:
 
     def on_crash(self, report: Any) -> None:
         """The crash report with its stack goes to the human log."""
-        logger.error("crash report: {}", report)
+        plain = report.as_dict()
+        stack = plain.pop("stack", None)
+        facts = ", ".join(f"{key} {value}" for key, value in plain.items() if value not in (None, "", []))
+        logger.error("crash report: {}{}", facts, f"\n{stack}" if stack else "")
 
     def worker_exited(self, worker: str, pid: int, code: int) -> None:
         """A worker process ended: the dispatcher hears it at once."""

@@ -199,7 +199,7 @@ def verdicts(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N.")] = None,
 ) -> None:
     """The league table: every strategy's verdict, its numbers and the reasons."""
-    from foldward.app.league import league
+    from foldward.console.league import league
 
     rows = league(ctx.reader())
     if passed:

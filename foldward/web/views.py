@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from foldward.console.league import league, league_row
 from foldward.contracts import clock
 from foldward.contracts.timeframe import timeframe_label
 from foldward.settings import Home
@@ -17,40 +18,18 @@ def _reader(home: Home) -> Reader | None:
 
 
 def strategies(home: Home) -> list[dict[str, Any]] | None:
-    """Strategies, those with a verdict first and the best of them on top; None without a database."""
+    """The league table, then strategies without a verdict; None without a database."""
     reader = _reader(home)
     if reader is None:
         return None
     try:
-        rows = list(reader.strategies())
+        rows = league(reader)
+        waiting = [league_row(row) for row in reader.strategies() if row.verdict is None]
     finally:
         reader.close()
-    order = {"PASS": 0, "FAIL": 1, "BLOCKED": 2, "INVALID": 3, None: 4}
-    low = float("-inf")
-    rows.sort(
-        key=lambda row: (
-            order.get(row.verdict, 5),
-            -(low if row.oos_sharpe is None else row.oos_sharpe)
-            if row.oos_sharpe is not None
-            else float("inf"),
-            row.name,
-        )
-    )
     return [
-        {
-            "name": row.name,
-            "kind": row.kind,
-            "place": f"{row.symbol} {timeframe_label(row.timeframe)}",
-            "verdict": row.verdict,
-            "rank": row.rank,
-            "is_sharpe": row.is_sharpe,
-            "oos_sharpe": row.oos_sharpe,
-            "trades": row.is_trades,
-            "dsr": row.numbers.get("dsr"),
-            "pbo": row.numbers.get("pbo"),
-            "reasons": row.reasons,
-        }
-        for row in rows[:LIMIT]
+        {**row, "place": f"{row['symbol']} {timeframe_label(row['timeframe'])}"}
+        for row in [*rows, *waiting][:LIMIT]
     ]
 
 
