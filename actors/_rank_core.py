@@ -16,8 +16,9 @@ from actors._effects import Effects, Event, Tell, WriteFact
 from actors._evidence import EvidenceDesk
 from actors._gates import Judgement, judge
 from actors._numbers import Numbers, side, split
+from actors._verdict_desk import VerdictDesk
 from foldward.contracts.canonical import digest
-from foldward.contracts.facts import CountUp, RecordVerdict, SetMeta
+from foldward.contracts.facts import SetMeta
 from foldward.contracts.messages import Settled, Submit, Submitted, Written
 from foldward.settings import RankTable
 
@@ -27,14 +28,13 @@ BATCH = 100  # strategies looked at in one go: some hundredths of a second
 CHUNK = 500  # names in one Submit
 CHECKED = 200  # open requests looked after in a cycle
 _ALL = 2_000_000
-STORE_S = 5.0  # a store that refused a verdict is asked again after this
+_RECENT = 100  # results that results_of gives back; there may be older ones of other kinds
 ANSWER_S = 60.0  # an OOSQueue that was replaced never answers: ask again after this
 PLANS: dict[str, dict[str, Any]] = {
     "wfv": {"mode": "classic"},
     "cpcv": {"groups": 10, "test_groups": 2},
 }
 FAILURES = ("data_invalid", "send_failure", "db_error")
-_NONDETERMINISTIC = "engine.nondeterministic"  # what storage adds to the reasons by itself
 
 
 class Rows(Protocol):
@@ -61,17 +61,6 @@ class Cycle(msgspec.Struct):
     data_invalid: int = 0
     send_failure: int = 0
     db_error: int = 0
-
-
-class _Verdict(msgspec.Struct, frozen=True):
-    """What a RecordVerdict under way is for."""
-
-    name: str
-    before: str
-    after: str
-    was: str | None
-    judgement: Judgement
-    until: float
 
 
 class RankCore:
@@ -103,10 +92,9 @@ class RankCore:
         self._stored_cursor = ""
         # Other thresholds are other verdicts: they make every strategy be looked at again.
         self._gates = digest(settings.gates.model_dump())[7:23]
+        self._seen: dict[str, int] = {}  # name → revision at the last look
         self._dirty: dict[str, None] = {}
-        self._writing: dict[str, _Verdict] = {}
-        self._named: dict[str, bool] = {}  # names of _writing; True: to be looked at again afterwards
-        self._later: dict[str, float] = {}  # names whose verdict the store refused → when to try again
+        self.verdicts = VerdictDesk(run_id)
         self._submits: dict[str, tuple[float, str, tuple[str, ...]]] = {}
         self._defined: dict[str, int] = {}  # names with something asked → the definition it was for
         self._send_failures: int | None = None
@@ -122,7 +110,8 @@ class RankCore:
             self._revision = int(revision)
             self._stored_cursor = stored
         self._send_failures = rows.counters().get("send_failure", 0)
-        for status in ("open", "error", "cancelled"):
+        # A run is an operator's wish: what was given up before it is tried again.
+        for status in ("open",) if self.complete else ("open", "error", "cancelled"):
             self.asked.recover(rows.requests(_ALL, status=status))
 
     def settled(self, message: Settled) -> None:
@@ -147,18 +136,13 @@ class RankCore:
 
     def written(self, message: Written, now: float) -> Effects:
         """A verdict is committed, or could not be."""
-        verdict = self._writing.pop(message.tag, None) if isinstance(message.tag, str) else None
-        if verdict is None:
-            return []
-        again = self._named.pop(verdict.name, False)
-        if not message.ok:
+        name, effects = self.verdicts.written(message, now)
+        if not message.ok and name is not None:
             self.cycle.db_error += 1
-            if message.code != "request.unknown_strategy":
-                self._later[verdict.name] = now + STORE_S
-            return []
-        if again:
-            self.touch(verdict.name)
-        return self._news(verdict) if message.value else []
+        elif name is not None:
+            self.touch(name)
+        self.cycle.moved += sum(_is_move(effect) for effect in effects)
+        return effects
 
     def touch(self, name: str) -> None:
         """Look at a strategy again."""
@@ -197,8 +181,7 @@ class RankCore:
             or self.asked.open_count
             or self.asked.passing
             or self._submits
-            or self._writing
-            or self._later
+            or self.verdicts.busy
             or self.evidence.waiting
         )
 
@@ -241,7 +224,7 @@ class RankCore:
             "to_look_at": len(self._dirty),
             "open": self.asked.open_count,
             "asking": len(self._submits),
-            "writing": len(self._writing),
+            "writing": self.verdicts.writing,
             "waiting_for_trials": len(self.evidence.waiting),
             "revision": self._revision,
             "cycle": msgspec.to_builtins(self.cycle),
@@ -263,12 +246,15 @@ class RankCore:
             self.caught_up = len(changed) < room
             for row in changed:
                 self._revision = max(self._revision, row.revision)
-                found[row.name] = row
+                # What a told result made be looked at already is not looked at again.
+                if self._seen.get(row.name) != row.revision:
+                    found[row.name] = row
         return list(found.values())
 
     def _look(self, row: Any, rows: Rows, now: float, now_us: int, asks: dict[str, list[str]]) -> Effects:
         self.cycle.considered += 1
         name = row.name
+        self._seen[name] = row.revision
         if row.rank == "retired":
             self.evidence.drop(name)
             return []
@@ -283,7 +269,8 @@ class RankCore:
             judgement = judge(numbers, self.settings.gates)
         effects: Effects = []
         if numbers.backtest is not None or numbers.missing:
-            effects = self._record(row, judgement, now, now_us)
+            pending = self.asked.pending(name)
+            effects = self.verdicts.record(row, judgement, pending=pending, now=now, now_us=now_us)
         for kind in wanted:
             if kind == "evidence":
                 self.evidence.wait(name, _ladder.newest_data(numbers))
@@ -293,7 +280,10 @@ class RankCore:
 
     def _load(self, row: Any, rows: Rows) -> Numbers:
         name = row.name
-        found = {kind: rows.latest(name, kind) for kind in _ladder.ORDER}
+        # Most strategies have no result of most kinds: one question tells which to read whole.
+        recent = rows.results_of(name)
+        known = set(_ladder.ORDER) if len(recent) >= _RECENT else {result.kind for result in recent}
+        found = {kind: rows.latest(name, kind) if kind in known else None for kind in _ladder.ORDER}
         costs = row.definition.get("costs") or {}
         return Numbers(
             name=name,
@@ -329,58 +319,6 @@ class RankCore:
             if numbers.result(kind) is not None or not self.asked.ended(row.name, kind, row.defined_at)
         ]
 
-    def _record(self, row: Any, judgement: Judgement, now: float, now_us: int) -> Effects:
-        name = row.name
-        if name in self._named:
-            self._named[name] = True
-            return []
-        rank = _ladder.next_rank(row.rank, judgement, pending=self.asked.pending(name))
-        gates = judgement.gate_rows()
-        same = (
-            row.verdict == judgement.verdict
-            and row.stage == judgement.stage
-            and row.rank == rank
-            and [reason for reason in row.reasons if reason != _NONDETERMINISTIC] == list(judgement.reasons)
-            and list(row.gates) == list(gates)
-            and dict(row.numbers) == judgement.numbers
-        )
-        if same:
-            return []
-        self._tags += 1
-        tag = f"verdict-{self._tags}"
-        self._named[name] = False
-        self._writing[tag] = _Verdict(name, row.rank, rank, row.verdict, judgement, now + ANSWER_S)
-        fact = RecordVerdict(
-            name=name,
-            stage=judgement.stage,
-            verdict=judgement.verdict,
-            rank=rank,
-            gates=gates,
-            reasons=judgement.reasons,
-            at_us=now_us,
-            numbers=judgement.numbers,
-        )
-        return [WriteFact(fact, tag)]
-
-    def _news(self, verdict: _Verdict) -> Effects:
-        """What is told once a verdict is committed."""
-        judgement = verdict.judgement
-        gates = [
-            {"name": gate.name, "value": gate.value, "threshold": gate.threshold, "passed": gate.passed}
-            for gate in judgement.gates
-        ]
-        effects: Effects = []
-        for before, after in _ladder.steps(verdict.before, verdict.after):
-            self.cycle.moved += 1
-            data = {"strategy": verdict.name, "from": before, "to": after, "gates": gates}
-            effects.append(Event("rank.changed", data, run_id=self.run_id))
-            effects.append(WriteFact(CountUp(counts={"rank_moves": 1}), reply=False))
-        if judgement.verdict == "BLOCKED" and verdict.was != "BLOCKED":
-            goal = {"backtest": "B", "oos": "A", "final": "A"}[judgement.stage]
-            data = {"strategy": verdict.name, "from": verdict.after, "to": goal, "gates": gates}
-            effects.append(Event("rank.blocked", data, run_id=self.run_id))
-        return effects
-
     # --- asking ------------------------------------------------------------------------------------------
 
     def _may_deflate(self) -> bool:
@@ -389,7 +327,7 @@ class RankCore:
             return False
         if not self.complete:
             return True
-        quiet = self.caught_up and not self._dirty and not self._submits and not self._writing
+        quiet = self.caught_up and not self._dirty and not self._submits and not self.verdicts.busy
         return quiet and not self.asked.opened("backtest")
 
     def _ask(
@@ -423,17 +361,14 @@ class RankCore:
         for tag, (until, _, _) in list(self._submits.items()):
             if until <= now:
                 del self._submits[tag]
-        for tag, verdict in list(self._writing.items()):
-            if verdict.until <= now:
-                del self._writing[tag]
-                self._named.pop(verdict.name, None)
-                self.touch(verdict.name)
-        for name, until in list(self._later.items()):
-            if until <= now:
-                del self._later[name]
-                self.touch(name)
+        for name in self.verdicts.due(now):
+            self.touch(name)
         for name in self.asked.due(now):
             self.touch(name)
+
+
+def _is_move(effect: Any) -> bool:
+    return isinstance(effect, Event) and effect.event_type == "rank.changed"
 
 
 def _is_open(rows: Rows, request_id: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from actors._base import ProductActor
 from actors._rank_core import RankCore
 from foldward.contracts import clock
-from foldward.contracts.messages import Figures, Message, Settled, Submitted, Tick, Written
+from foldward.contracts.messages import Figures, Message, Refresh, Settled, Submitted, Tick, Written
 from foldward.settings import RankTable
 from storage.reads import Reader
 
@@ -27,8 +27,9 @@ class RankEvaluator(ProductActor):
     """A cycle every `cycle_s` over what changed, and a quick look after each result.
 
     database: path of the SQLite file. complete: every strategy gets in-sample, out-of-sample, walk-forward,
-    combinatorial run and evidence whatever the gates say. Asked with `Figures` it says whether it is idle:
-    then nothing is under way, and nothing more will be asked for until something changes.
+    combinatorial run and evidence whatever the gates say. Told `Refresh` it looks for changes at once. Asked
+    with `Figures` it says whether it is idle: then nothing is under way, and nothing more will be asked for
+    until something changes.
     """
 
     service = "rank_evaluator"
@@ -97,6 +98,8 @@ class RankEvaluator(ProductActor):
                 self.carry_out(core.written(message, clock.now()))
             case Look():
                 self._look()
+            case Refresh():
+                core.caught_up = False  # strategies were imported: not only at the next cycle
             case Tick():
                 self.carry_out(core.end_cycle(self._reader))
 

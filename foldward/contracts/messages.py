@@ -384,7 +384,8 @@ class Figures(Message, frozen=True, kw_only=True):
 
 
 class Refresh(Message, frozen=True, kw_only=True):
-    """To the Reporter: write the snapshots anew because of `reason` (dispatch, result, report …)."""
+    """Look again because of `reason`: the Reporter writes its snapshots (dispatch, result, report …), the
+    RankEvaluator looks for changed strategies (import)."""
 
     reason: str
 
