@@ -410,6 +410,7 @@ def _ended_alone(news: Any) -> None:
     error = None if life.exit is None else life.exit.error
     if error is not None:
         log.error("Unhandled exception in %s:", life.actor, exc_info=error)
+    life.tree.close()
 
 
 def _plain(item: Any) -> tuple[Any, bool]:

@@ -175,7 +175,7 @@ class Root:
         self._life.request_stop()
 
     def request_end(self) -> None:
-        """What an operator's stop means: whoever runs the tree (see run) ends it in order, else ask_to_stop."""
+        """What an operator's stop means: who runs the tree (see run) ends it in order, else ask_to_stop."""
         (self.on_end_request or self.ask_to_stop)()
 
     def start(self) -> None:

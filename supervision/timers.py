@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from supervision._clock import now
 
 POLL_S = 0.02
+SWEEP = 64  # heap entries from which on cancelled ones are looked for
 
 log = logging.getLogger("supervision")
 
@@ -52,6 +53,7 @@ class Timers:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._sweep_at = SWEEP
         self._name = name
 
     def after(self, seconds: float, address: Address, message: Any) -> Timer:
@@ -89,6 +91,10 @@ class Timers:
         """How many timers are pending."""
         return sum(1 for _, _, timer in list(self._heap) if not timer.cancelled)
 
+    def size(self) -> int:
+        """How many entries the heap holds, cancelled ones included."""
+        return len(self._heap)
+
     def close(self, timeout: float = 1.0) -> None:
         """Cancel everything and end the thread."""
         with self._wake:
@@ -100,6 +106,10 @@ class Timers:
             thread.join(timeout)
 
     def _push(self, timer: Timer) -> None:
+        if len(self._heap) >= self._sweep_at:
+            self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+            heapq.heapify(self._heap)
+            self._sweep_at = max(SWEEP, 2 * len(self._heap))
         heapq.heappush(self._heap, (timer.due, next(self._order), timer))
 
     def _run(self) -> None:

@@ -130,9 +130,9 @@ def test_a_verbs_own_error_code_and_details_arrive(forest, tmp_path):
     def refuse(_args):
         raise Refused("no")
 
-    with Server(forest.boot(forest.toy("a")), tmp_path / "s", verbs={"load": refuse}):
-        with pytest.raises(InspectError) as caught:
-            Client(tmp_path / "s").call("load")
+    server = Server(forest.boot(forest.toy("a")), tmp_path / "s", verbs={"load": refuse})
+    with server, pytest.raises(InspectError) as caught:
+        Client(tmp_path / "s").call("load")
     assert (caught.value.code, str(caught.value), caught.value.details) == (
         "data.refused",
         "no",

@@ -120,7 +120,10 @@ def test_past_the_deadline_it_exits_3_whatever_the_children_ask_for(start):
 @pytest.mark.slow
 def test_a_child_past_its_own_limit_leaves_a_zombie_and_exit_3(start):
     process = start(
-        'sys.exit(run(supervisor("r", Child("a", Quiet), Child("b", Stubborn, shutdown=0.1)), on_ready=ready))'
+        """
+        tree = supervisor("r", Child("a", Quiet), Child("b", Stubborn, shutdown=0.1))
+        sys.exit(run(tree, on_ready=ready))
+        """
     )
     until(process, "ready")
     process.terminate()
