@@ -91,7 +91,7 @@ def ours(bars: Bars) -> dict[str, float]:
     columns = [column(x) for x in (bars.open, bars.high, bars.low, bars.close)]
     wishes, ends = np.zeros(n, dtype=np.uint8), flags(bars.day_end)
     costs = (prepared.settings, prepared.atr, prepared.swap_long, prepared.swap_short)
-    nothing, no_table = np.zeros(0), np.zeros((k.TRADE_COLUMNS, 0))
+    nothing, no_table = np.zeros(0), np.zeros((0, k.TRADE_COLUMNS))
 
     def kernel() -> Any:
         return k.simulate(*columns, prepared.signals, ends, 0, n, *costs, nothing, no_table, False)
@@ -124,7 +124,7 @@ def ours(bars: Bars) -> dict[str, float]:
         ),
         "CPCV(10,2) report": best(lambda: cpcv(bars, STRATEGY, {}), 3),
         "one of 1,000 parameter sets x 100,000 bars": best(lambda: grid(small), 1) / 1000,
-        "trades": float(trades.shape[1]),
+        "trades": float(len(trades)),
     }
 
 

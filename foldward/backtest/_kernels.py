@@ -25,8 +25,8 @@ _DOWN = SHORT_ENTRY | LONG_EXIT
 # about 1e-14, and a flat stretch of prices must not look like a crossing.
 _SAME = 1e-12
 
-# Rows of the trade table, one column a trade: each quantity lies contiguous. Prices are the market's; what
-# costs make of them follows from the settings (`ledger.ledger`).
+# Columns of the trade table, one row a trade. Prices are the market's; what costs make of them follows from
+# the settings (`ledger.ledger`).
 (
     T_ENTRY,
     T_EXIT,
@@ -82,8 +82,8 @@ REASON_SIGNAL, REASON_STOP, REASON_TARGET, REASON_REVERSE, REASON_END, REASON_RU
 ) = range(10)
 
 # Rows of the per-day trade sums.
-P_TRADES, P_WINS, P_PROFIT, P_LOSS, P_NOTIONAL = range(5)
-PER_DAY = 5
+P_TRADES, P_WINS, P_PROFIT, P_LOSS, P_NOTIONAL, P_RETURNS = range(6)
+PER_DAY = 6
 
 OK, RUINED, BAD_FILL, NOT_FINITE, BAD_ACCOUNT, BAD_PRICE, MET = 0, 1, 2, 3, 4, 5, 6
 
@@ -693,32 +693,32 @@ def average_true_range(h, l, c, period, out):  # noqa: E741
 
 @kernel
 def _book(trades, at, entered, i, side, units, worse, rate, raw_in, raw_out, fee_in, swap, stop, target, why):
-    """Write one closed trade into column `at` of the table and return its P&L after all costs."""
+    """Write one closed trade into row `at` of the table and return its P&L after all costs."""
     price_in = raw_in + side * worse
     price_out = raw_out - side * worse
     fee_out = price_out * units * rate
     pnl = side * units * (price_out - price_in) - fee_in - fee_out + swap
-    trades[T_ENTRY, at] = entered
-    trades[T_EXIT, at] = i
-    trades[T_SIDE, at] = side
-    trades[T_RAW_ENTRY, at] = raw_in
-    trades[T_RAW_EXIT, at] = raw_out
-    trades[T_SWAP, at] = swap
-    trades[T_PNL, at] = pnl
-    trades[T_STOP, at] = stop
-    trades[T_TARGET, at] = target
-    trades[T_REASON, at] = why
+    trades[at, T_ENTRY] = entered
+    trades[at, T_EXIT] = i
+    trades[at, T_SIDE] = side
+    trades[at, T_RAW_ENTRY] = raw_in
+    trades[at, T_RAW_EXIT] = raw_out
+    trades[at, T_SWAP] = swap
+    trades[at, T_PNL] = pnl
+    trades[at, T_STOP] = stop
+    trades[at, T_TARGET] = target
+    trades[at, T_REASON] = why
     return pnl
 
 
 @kernel
 def _first_open_after(trades, bar):
-    """The first column of a trade table that ends after `bar`."""
+    """The first row of a trade table that ends after `bar`."""
     low = 0
-    high = trades.shape[1]
+    high = trades.shape[0]
     while low < high:
         middle = (low + high) // 2
-        if trades[T_EXIT, middle] > bar:
+        if trades[middle, T_EXIT] > bar:
             high = middle
         else:
             low = middle + 1
@@ -759,7 +759,7 @@ def simulate(
     day). track: empty, or length n to receive the P&L carried to each close. other: the trade table of a run
     over more bars; with `seek` the run ends with status MET at the first close where both are flat or hold
     the same position, because from there on they are one. Returns (trades, days, status, bar): tables of
-    shape (TRADE_COLUMNS, trades) and (DAY_COLUMNS, days), an outcome (OK, MET, RUINED or a broken invariant)
+    shape (trades, TRADE_COLUMNS) and (DAY_COLUMNS, days), an outcome (OK, MET, RUINED or a broken invariant)
     and its bar.
     """
     sl_mode = int(settings[S_SL_MODE])
@@ -783,7 +783,7 @@ def simulate(
     for i in range(lo, hi):
         room += (sig[i] & entries) != 0
         room_days += day_end[i] != 0
-    trades = np.empty((TRADE_COLUMNS, room), dtype=np.float64)
+    trades = np.empty((room, TRADE_COLUMNS), dtype=np.float64)
     count = 0
     days = np.empty((DAY_COLUMNS, room_days), dtype=np.float64)
     n_days = 0
@@ -818,16 +818,34 @@ def simulate(
     ahead = _first_open_after(other, lo) if seek else 0
     bits = np.uint8(0)
     final = hi - 1
+    ruin = -cash
 
-    for i in range(lo, hi):
+    i = lo - 1
+    while i < final:
+        i += 1
+        if side != 0 and not swaps and not seek:
+            # Most bars: a position rests. A loop of their own keeps what they need in registers.
+            begin = i
+            while i < final and not bits and l[i] > below and h[i] < above and not day_end[i]:
+                x = base + slope * (c[i] - price_in)
+                if not x > ruin:
+                    break
+                cum = x
+                bits = sig[i] & mask
+                if keep:
+                    track[i] = x
+                if x > high:
+                    high = x
+                    day_floor = x - (cash + x) * day_drawdown
+                elif x < day_floor:
+                    day_drawdown = (high - x) / (cash + high)
+                    day_floor = x
+                low = min(low, x)
+                i += 1
+            day_held += i - begin
         wishes = bits
         bits = sig[i] & mask
-        quiet = side != 0 and not wishes and not swaps and i < final
-        if quiet and l[i] > below and h[i] < above:
-            # Most bars: a position rests.
-            day_held += 1
-            cum = base + slope * (c[i] - price_in)
-        elif side != 0 or wishes & entries:
+        if side != 0 or wishes & entries:
             price = o[i]
             want = 0
             leave = 0
@@ -993,13 +1011,13 @@ def simulate(
         if keep:
             track[i] = cum
         if seek and i < final and status == OK:
-            while ahead < other.shape[1] and other[T_EXIT, ahead] <= i:
+            while ahead < other.shape[0] and other[ahead, T_EXIT] <= i:
                 ahead += 1
-            holds = ahead < other.shape[1] and other[T_ENTRY, ahead] <= i
+            holds = ahead < other.shape[0] and other[ahead, T_ENTRY] <= i
             if side == 0:
                 meets = not holds
             else:
-                meets = holds and other[T_ENTRY, ahead] == entered and other[T_SIDE, ahead] == side
+                meets = holds and other[ahead, T_ENTRY] == entered and other[ahead, T_SIDE] == side
             if meets:
                 status = MET
                 where = i
@@ -1028,26 +1046,26 @@ def simulate(
             day_floor = cum
             day_first = i + 1
             day_held = 0
-    return trades[:, :count].copy(), days[:, :n_days].copy(), status, where
+    return trades[:count], days[:, :n_days].copy(), status, where
 
 
 @kernel
 def _add_trade(sums, trades, at, units, worse, rate):
-    pnl = trades[T_PNL, at]
+    pnl = trades[at, T_PNL]
     if pnl > 0.0:
         sums[W_PROFIT] += pnl
         sums[W_WINS] += 1.0
     else:
         sums[W_LOSS] -= pnl
     # Spread and slippage move the two fills against each other: their sum is the market's.
-    notional = (trades[T_RAW_ENTRY, at] + trades[T_RAW_EXIT, at]) * units
+    notional = (trades[at, T_RAW_ENTRY] + trades[at, T_RAW_EXIT]) * units
     sums[W_FEES] += notional * rate + 2.0 * worse * units
     sums[W_NOTIONAL] += notional
     sums[W_TRADES] += 1.0
     # The bar of an exit at the open is not one in the market.
-    why = trades[T_REASON, at]
+    why = trades[at, T_REASON]
     inside = why != REASON_SIGNAL and why != REASON_REVERSE
-    sums[W_HELD] += trades[T_EXIT, at] - trades[T_ENTRY, at] + (1.0 if inside else 0.0)
+    sums[W_HELD] += trades[at, T_EXIT] - trades[at, T_ENTRY] + (1.0 if inside else 0.0)
 
 
 @kernel
@@ -1130,7 +1148,7 @@ def measure_windows(
         worst = 0.0
         began = 0.0
         cum = 0.0
-        for t in range(head.shape[1]):
+        for t in range(head.shape[0]):
             _add_trade(sums, head, t, units, worse, rate)
         for d in range(head_days.shape[1]):
             across = (peak - head_days[D_LOW, d]) / (cash + peak)
@@ -1145,26 +1163,26 @@ def measure_windows(
         if status == MET:
             shift = cum - track[met]
             g = _first_open_after(trades, met)
-            while g < trades.shape[1] and trades[T_EXIT, g] < hi:
+            while g < trades.shape[0] and trades[g, T_EXIT] < hi:
                 _add_trade(sums, trades, g, units, worse, rate)
                 g += 1
             # What the end of the window takes from an open position: half the spread, slippage, commission.
             forced = 0.0
-            if g < trades.shape[1] and trades[T_ENTRY, g] < hi:
-                last_one = trades[:, g : g + 1].copy()
-                side = last_one[T_SIDE, 0]
-                price_in = last_one[T_RAW_ENTRY, 0] + side * worse
+            if g < trades.shape[0] and trades[g, T_ENTRY] < hi:
+                last_one = trades[g : g + 1].copy()
+                side = last_one[0, T_SIDE]
+                price_in = last_one[0, T_RAW_ENTRY] + side * worse
                 price_out = c[hi - 1] - side * worse
                 fee_in = price_in * units * rate
                 fee_out = price_out * units * rate
                 swap = 0.0
                 if swaps:
-                    for i in range(int(last_one[T_ENTRY, 0]) + 1, hi):
+                    for i in range(int(last_one[0, T_ENTRY]) + 1, hi):
                         swap += (swap_long[i] if side > 0 else swap_short[i]) * units
-                last_one[T_EXIT, 0] = hi - 1
-                last_one[T_RAW_EXIT, 0] = c[hi - 1]
-                last_one[T_PNL, 0] = side * units * (price_out - price_in) - fee_in - fee_out + swap
-                last_one[T_REASON, 0] = REASON_END
+                last_one[0, T_EXIT] = hi - 1
+                last_one[0, T_RAW_EXIT] = c[hi - 1]
+                last_one[0, T_PNL] = side * units * (price_out - price_in) - fee_in - fee_out + swap
+                last_one[0, T_REASON] = REASON_END
                 _add_trade(sums, last_one, 0, units, worse, rate)
                 forced = worse * units + fee_out
             i = met + 1
@@ -1231,9 +1249,10 @@ def measure_windows(
 
 
 @kernel
-def check_trades(o, h, l, c, trades, days, lo, hi, settings, per_day):  # noqa: E741
+def check_trades(o, c, trades, days, lo, hi, settings, per_day):
     """The ledger's own arithmetic against the candles and the equity, and its sums by day of exit.
 
+    That a fill lies between its bar's low and high was checked when it happened, with the bar at hand.
     per_day: shape (PER_DAY, days), filled. Returns (SOUND or the first broken rule, the trade's number).
     """
     units = settings[S_UNITS]
@@ -1246,19 +1265,19 @@ def check_trades(o, h, l, c, trades, days, lo, hi, settings, per_day):  # noqa: 
     day = 0
     before = lo
     reversed_ = False
-    for t in range(trades.shape[1]):
-        pnl = trades[T_PNL, t]
-        raw_in = trades[T_RAW_ENTRY, t]
-        raw_out = trades[T_RAW_EXIT, t]
-        stop = trades[T_STOP, t]
-        target = trades[T_TARGET, t]
-        swap = trades[T_SWAP, t]
+    for t in range(trades.shape[0]):
+        pnl = trades[t, T_PNL]
+        raw_in = trades[t, T_RAW_ENTRY]
+        raw_out = trades[t, T_RAW_EXIT]
+        stop = trades[t, T_STOP]
+        target = trades[t, T_TARGET]
+        swap = trades[t, T_SWAP]
         if not np.isfinite(pnl + raw_in + raw_out + stop + target + swap):
             return L_NOT_FINITE, t
-        entry = int(trades[T_ENTRY, t])
-        leave = int(trades[T_EXIT, t])
-        why = trades[T_REASON, t]
-        side = trades[T_SIDE, t]
+        entry = int(trades[t, T_ENTRY])
+        leave = int(trades[t, T_EXIT])
+        why = trades[t, T_REASON]
+        side = trades[t, T_SIDE]
         if entry <= lo or leave >= hi or leave < entry or (side != 1.0 and side != -1.0):
             return L_OUTSIDE, t
         if entry < before or (entry == before and t > 0 and not reversed_):
@@ -1266,7 +1285,7 @@ def check_trades(o, h, l, c, trades, days, lo, hi, settings, per_day):  # noqa: 
         at_open = why in (REASON_SIGNAL, REASON_REVERSE)
         if entry == leave and at_open:
             return L_AT_ONCE, t
-        if raw_in != o[entry] or not l[entry] <= raw_in <= h[entry]:
+        if raw_in != o[entry]:
             return L_ENTRY_FILL, t
         first = o[leave]
         if at_open:
@@ -1279,7 +1298,7 @@ def check_trades(o, h, l, c, trades, days, lo, hi, settings, per_day):  # noqa: 
             due = c[leave]
         else:
             return L_EXIT_FILL, t
-        if raw_out != due or not l[leave] <= raw_out <= h[leave]:
+        if raw_out != due:
             return L_EXIT_FILL, t
         price_in = raw_in + side * worse
         price_out = raw_out - side * worse
@@ -1301,12 +1320,13 @@ def check_trades(o, h, l, c, trades, days, lo, hi, settings, per_day):  # noqa: 
         else:
             per_day[P_LOSS, day] -= pnl
         per_day[P_NOTIONAL, day] += notional
+        per_day[P_RETURNS, day] += pnl / (price_in * units)
         before = leave
         reversed_ = why == REASON_REVERSE
     for d in range(days.shape[1]):
         if not np.isfinite(days[D_CUM, d]):
-            return L_NOT_FINITE, trades.shape[1]
+            return L_NOT_FINITE, trades.shape[0]
     final = days[D_CUM, days.shape[1] - 1] if days.shape[1] > 0 else 0.0
     if not abs(total - final) <= 1e-9 * (cash + moved):
-        return L_TOTAL, trades.shape[1]
+        return L_TOTAL, trades.shape[0]
     return SOUND, -1

@@ -29,7 +29,7 @@ from foldward.data.bars import NS, Bars, Floats
 _MODES = {"price": k.PRICE, "percent": k.PERCENT, "atr": k.ATR}
 _NONE = column(np.zeros(0))
 # What the digest covers of each trade; all else follows from it, the candles and the definition.
-_IDENTITY = (k.T_ENTRY, k.T_EXIT, k.T_SIDE, k.T_RAW_ENTRY, k.T_RAW_EXIT, k.T_PNL)
+_IDENTITY = [k.T_ENTRY, k.T_EXIT, k.T_SIDE, k.T_PNL]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
         prepared.swap_long,
         prepared.swap_short,
         np.zeros(0),
-        np.zeros((k.TRADE_COLUMNS, 0)),
+        np.zeros((0, k.TRADE_COLUMNS)),
         False,
     )
     faults = check_status(bars, status, where)
@@ -199,7 +199,7 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
     notes = list(prepared.notes)
     if status == k.RUINED:
         notes.append(f"ruined at bar {where} ({int(bars.time[where]) // NS}): the run ended there")
-    if table.shape[1] and table[k.T_REASON, -1] == k.REASON_END:
+    if len(table) and table[-1, k.T_REASON] == k.REASON_END:
         notes.append("the last position was closed by the end of the window")
     blocks = day_blocks(days, sums, prepared.settings, bars.time, lo)
     curve = Curve(
@@ -212,14 +212,14 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
         held=int(blocks["held"].sum()),
         ruined=status == k.RUINED,
     )
-    metrics, reasons = measure(curve, _dealings(blocks, table, prepared.settings), prepared.calendar)
+    metrics, reasons = measure(curve, _dealings(blocks, sums), prepared.calendar)
     settings = prepared.settings
     return Outcome(
         metrics=metrics,
         reasons=reasons,
         window=window,
         make_trades=lambda: ledger(table, bars.time, settings),
-        identity=tuple(table[row] for row in _IDENTITY),
+        identity=(table[:, _IDENTITY],),
         day_times=curve.times,
         day_equity=curve.equity(),
         blocks=blocks,
@@ -229,9 +229,7 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
     )
 
 
-def _dealings(blocks: NDArray[np.void], table: Floats, settings: Floats) -> Dealings:
-    side, raw = table[k.T_SIDE], table[k.T_RAW_ENTRY]
-    paid = (raw + side * (settings[k.S_HALF] + settings[k.S_SLIPPAGE])) * settings[k.S_UNITS]
+def _dealings(blocks: NDArray[np.void], sums: Floats) -> Dealings:
     return Dealings(
         trades=int(blocks["trades"].sum()),
         wins=int(blocks["wins"].sum()),
@@ -239,7 +237,7 @@ def _dealings(blocks: NDArray[np.void], table: Floats, settings: Floats) -> Deal
         gross_loss=float(blocks["gross_loss"].sum()),
         fees=float(blocks["fees"].sum()),
         notional=float(blocks["notional"].sum()),
-        trade_returns=float((table[k.T_PNL] / paid).sum()),
+        trade_returns=float(sums[k.P_RETURNS].sum()),
     )
 
 

@@ -50,8 +50,6 @@ def check_ledger(
     sums = np.zeros((k.PER_DAY, days.shape[1]))
     found, trade = k.check_trades(
         column(bars.open),
-        column(bars.high),
-        column(bars.low),
         column(bars.close),
         trades,
         days,

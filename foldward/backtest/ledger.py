@@ -48,10 +48,10 @@ def empty_ledger() -> Trades:
 
 def ledger(table: Floats, time_ns: Ints, settings: Floats) -> Trades:
     """Structured rows from the kernel's trade table and the settings it was made with."""
-    rows = np.zeros(table.shape[1], dtype=TRADE)
-    entry = table[k.T_ENTRY].astype(np.int64)
-    leave = table[k.T_EXIT].astype(np.int64)
-    side = table[k.T_SIDE]
+    rows = np.zeros(len(table), dtype=TRADE)
+    entry = table[:, k.T_ENTRY].astype(np.int64)
+    leave = table[:, k.T_EXIT].astype(np.int64)
+    side = table[:, k.T_SIDE]
     units = float(settings[k.S_UNITS])
     worse = float(settings[k.S_HALF] + settings[k.S_SLIPPAGE])
     rows["entry_bar"] = entry
@@ -59,18 +59,18 @@ def ledger(table: Floats, time_ns: Ints, settings: Floats) -> Trades:
     rows["entry_time"] = time_ns[entry] // NS
     rows["exit_time"] = time_ns[leave] // NS
     rows["direction"] = side.astype(np.int8)
-    rows["reason"] = table[k.T_REASON].astype(np.int8)
+    rows["reason"] = table[:, k.T_REASON].astype(np.int8)
     rows["units"] = units
-    rows["raw_entry"] = table[k.T_RAW_ENTRY]
-    rows["raw_exit"] = table[k.T_RAW_EXIT]
-    rows["entry_price"] = table[k.T_RAW_ENTRY] + side * worse
-    rows["exit_price"] = table[k.T_RAW_EXIT] - side * worse
+    rows["raw_entry"] = table[:, k.T_RAW_ENTRY]
+    rows["raw_exit"] = table[:, k.T_RAW_EXIT]
+    rows["entry_price"] = table[:, k.T_RAW_ENTRY] + side * worse
+    rows["exit_price"] = table[:, k.T_RAW_EXIT] - side * worse
     rows["commission"] = (rows["entry_price"] + rows["exit_price"]) * units * settings[k.S_COMMISSION]
     rows["friction"] = 2.0 * worse * units
-    rows["swap"] = table[k.T_SWAP]
-    rows["pnl"] = table[k.T_PNL]
-    rows["stop"] = table[k.T_STOP]
-    rows["target"] = table[k.T_TARGET]
+    rows["swap"] = table[:, k.T_SWAP]
+    rows["pnl"] = table[:, k.T_PNL]
+    rows["stop"] = table[:, k.T_STOP]
+    rows["target"] = table[:, k.T_TARGET]
     return rows
 
 

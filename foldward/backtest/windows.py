@@ -46,7 +46,7 @@ def measure_ranges(prepared: Prepared, ranges: Sequence[Range]) -> list[Measured
     costs = (prepared.settings, prepared.atr, prepared.swap_long, prepared.swap_short)
     track = np.empty(n)
     trades, days, status, _ = k.simulate(
-        *columns, prepared.signals, day_end, 0, n, *costs, track, np.zeros((k.TRADE_COLUMNS, 0)), False
+        *columns, prepared.signals, day_end, 0, n, *costs, track, np.zeros((0, k.TRADE_COLUMNS)), False
     )
     if status != k.OK:
         # Ruined or broken: each window is its own story, told the long way.

@@ -34,10 +34,10 @@ def tables(make_bars):
         prepared.swap_long,
         prepared.swap_short,
         np.zeros(0),
-        np.zeros((k.TRADE_COLUMNS, 0)),
+        np.zeros((0, k.TRADE_COLUMNS)),
         False,
     )
-    assert (status, trades.shape[1]) == (k.OK, 3)
+    assert (status, len(trades)) == (k.OK, 3)
     return bars, prepared, trades, days
 
 
@@ -68,7 +68,7 @@ def test_a_sound_ledger_has_no_fault(make_bars):
 )
 def test_every_broken_rule_is_named(make_bars, row, trade, value, words):
     bars, prepared, trades, days = tables(make_bars)
-    trades[row, trade] = value
+    trades[trade, row] = value
     faults, _ = check_ledger(bars, trades, days, 0, 8, prepared.settings)
     assert len(faults) == 1
     assert words in faults[0].message
@@ -84,7 +84,7 @@ def test_equity_that_is_not_the_trades_sum_is_caught(make_bars):
 
 def test_a_missing_trade_is_caught(make_bars):
     bars, prepared, trades, days = tables(make_bars)
-    faults, _ = check_ledger(bars, trades[:, 1:].copy(), days, 0, 8, prepared.settings)
+    faults, _ = check_ledger(bars, trades[1:].copy(), days, 0, 8, prepared.settings)
     assert faults[0].message == "the trades' P&L is not the change of equity"
 
 
@@ -131,7 +131,7 @@ def test_a_broken_kernel_never_yields_a_number(monkeypatch, make_bars):
 
     def broken(*args):
         trades, days, status, where = honest(*args)
-        trades[k.T_PNL] *= 1.5
+        trades[:, k.T_PNL] *= 1.5
         return trades, days, status, where
 
     monkeypatch.setattr(engine.k, "simulate", broken)
