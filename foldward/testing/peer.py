@@ -12,6 +12,7 @@ from typing import Any
 
 from foldward.contracts import clock
 from foldward.contracts.jobs import Backtest, Heartbeat, Result
+from foldward.settings import LinkTable
 from foldward.testing.scripted_peer import Script, ScriptedPeer, invented
 from foldward.worker._limits import Parent
 
@@ -24,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--capacity", type=int, default=2)
     made.add_argument("--requests", default="tcp://127.0.0.1:5580", help="pushpull: bound PULL")
     made.add_argument("--results", default="tcp://127.0.0.1:5581", help="pushpull: connected PUSH")
+    made.add_argument("--connect-requests", action="store_true", help="pushpull: connect instead of bind")
+    made.add_argument("--bind-results", action="store_true", help="pushpull: bind instead of connect")
     made.add_argument("--cache", help="echo the window really covered by these cached candles")
     made.add_argument("--heartbeat-s", type=float, default=10.0)
     for item in fields(Script):
@@ -38,11 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     script = Script(**{item.name: getattr(options, item.name) for item in fields(Script)})
     peer = ScriptedPeer(script, _echoing(options.cache) if options.cache else None, worker=options.id)
     parent = Parent()
-    wire = _wire(options)
+    settings = _keys()
+    wire = _wire(options, settings)
     if options.connect:
         from foldward.wire.links import Heart
 
-        Heart(options.connect, options.id, lambda: _beat(options.id), interval_s=options.heartbeat_s).start()
+        Heart(
+            options.connect,
+            options.id,
+            lambda: _beat(options.id),
+            interval_s=options.heartbeat_s,
+            settings=settings,
+        ).start()
     serve(wire, peer, lambda: parent.gone())
     return 0
 
@@ -69,12 +79,29 @@ def serve(wire: Any, peer: ScriptedPeer, done: Any) -> None:
             late.remove((due, messages))
 
 
-def _wire(options: argparse.Namespace) -> Any:
+def _keys() -> LinkTable:
+    """CURVE keys from the environment, where a worker reads them too."""
+    given = {
+        name: os.environ.get(f"FOLDWARD_LINK__{name.upper()}", "")
+        for name in ("curve_public_key", "curve_secret_key", "curve_server_key")
+    }
+    return LinkTable.model_validate(given)
+
+
+def _wire(options: argparse.Namespace, settings: LinkTable) -> Any:
     from foldward.wire.links import ServicePort, WorkerPort
 
     if options.connect:
-        return WorkerPort(options.connect, options.id, capacity=options.capacity, version="scripted")
-    return ServicePort(options.requests, options.results)
+        return WorkerPort(
+            options.connect, options.id, capacity=options.capacity, version="scripted", settings=settings
+        )
+    return ServicePort(
+        options.requests,
+        options.results,
+        bind_requests=not options.connect_requests,
+        bind_results=options.bind_results,
+        settings=settings,
+    )
 
 
 def _echoing(cache: str) -> Any:

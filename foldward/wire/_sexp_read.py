@@ -15,7 +15,12 @@ from typing import NoReturn
 from foldward.contracts.errors import WireError
 
 # Every character but white space belongs to a token; a lone quote or a semicolon is one that fits nowhere.
-_TOKEN = re.compile(r'[()]|"(?:[^"\\]++|\\.)*+"|#<[^>]*+>|[^\s()";]+|[";]', re.DOTALL)
+# A whole (key . scalar) is one token too: most of a message is made of them.
+_TOKEN = re.compile(
+    r'\(\s*(?!\.\s)([^\s()";]+)\s+\.\s+(?:("(?:[^"\\]++|\\.)*+")|(?!\.[\s)])([^\s()";]+))\s*\)'
+    r'|([()]|"(?:[^"\\]++|\\.)*+"|#<[^>]*+>|[^\s()";]+|[";])',
+    re.DOTALL,
+)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 # Lisp printers escape only the quote and the backslash; n and r are ours, because a message is one line.
 _UNESCAPED = {"n": "\n", "r": "\r"}
@@ -59,8 +64,23 @@ def parse(raw: bytes) -> List:
     root: List | None = None
     number = -1
     node: Node
-    for number, token in enumerate(_TOKEN.findall(text)):
-        first = token[0]
+    for number, (key, string, atom, token) in enumerate(_TOKEN.findall(text)):
+        if key:
+            node = List()
+            node.items = [Atom(key)]
+            node.dotted = True
+            node.tail = Atom(atom) if atom else _text(string)
+            if top is not None and not top.dotted:
+                top.items.append(node)
+                continue
+            if top is None:
+                if root is not None:
+                    _fail(raw, text, number, "something follows the message")
+                root = node
+                continue
+            first = ""
+        else:
+            first = token[0]
         if first == ")":
             if top is None:
                 _fail(raw, text, number, "')' without '('")
@@ -81,11 +101,12 @@ def parse(raw: bytes) -> List:
         elif top is None:
             why = "something follows the message" if root is not None else "a message starts with '('"
             _fail(raw, text, number, why)
+        elif not first:
+            pass
         elif first == '"':
             if len(token) == 1:
                 _fail(raw, text, number, "the string does not end")
-            body = token[1:-1]
-            node = Text(_ESCAPE.sub(_unescape, body) if "\\" in body else body)
+            node = _text(token)
         elif token == ".":
             if top.dotted or not top.items:
                 _fail(raw, text, number, "a dot stands between one key and one value")
@@ -107,6 +128,11 @@ def parse(raw: bytes) -> List:
     if root is None or top is not None:
         _fail(raw, text, number + 1, f"{len(stack) + 1} '(' without ')'" if top is not None else "empty")
     return root
+
+
+def _text(literal: str) -> Text:
+    body = literal[1:-1]
+    return Text(_ESCAPE.sub(_unescape, body) if "\\" in body else body)
 
 
 def _unescape(match: re.Match[str]) -> str:
