@@ -8,30 +8,17 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import msgspec
-
-from actors._effects import Answer, Effects, Event, Tell, WriteFact
-from actors._schedule import (
-    Candidate,
-    Pending,
-    broken,
-    decide,
-    expired,
-    parts,
-    pending_stats,
-    split_ratio,
-)
-from foldward.contracts import clock, ids
+from actors._effects import Effects, Event, WriteFact
+from actors._schedule import Candidate, Pending, broken, decide, expired, pending_stats
+from actors._wfv_events import ended, started
+from actors._wfv_starts import ANSWER_S, KINDS, PLANS, Starts
+from foldward.contracts import clock
 from foldward.contracts.facts import FinishWfv, SetMeta, StartWfv
-from foldward.contracts.messages import Settled, Submit, SubmitOutcome, Submitted, Written
+from foldward.contracts.messages import Settled, Submit, Submitted, Written
 from foldward.settings import WfvTable
 
-QUEUE = "oos_queue"
 LAST = "last_wfv_us"
-KINDS = ("wfv", "cpcv")
-PLANS: dict[str, dict[str, Any]] = {"wfv": {"mode": "classic"}, "cpcv": {"groups": 10, "test_groups": 2}}
 RANKS = ("legend", "S", "A", "B")  # best first
-ANSWER_S = 60.0
 CHECKED = 100
 LOOKED_AT = 500  # candidates whose history is read in one go
 AGAIN_S = 86_400.0  # a run that failed is not scheduled again before this
@@ -58,29 +45,6 @@ class Rows(Protocol):
     def meta(self, key: str) -> str | None: ...
 
 
-class _Order(msgspec.Struct):
-    """A manual start that waits for the queue's answers."""
-
-    kind: str
-    names: tuple[str, ...]
-    reply_to: Any
-    tag: Any
-    until: float
-    items: dict[str, SubmitOutcome] = {}
-
-
-class _Start(msgspec.Struct):
-    """A run between its Submit and its row."""
-
-    wfv_id: str
-    name: str
-    kind: str
-    plan: dict[str, Any]
-    until: float
-    scheduled: bool
-    order: int | None = None
-
-
 class WfvCore:
     """See the module. deadline_s: total time of a request, and so of a run."""
 
@@ -89,18 +53,14 @@ class WfvCore:
     ) -> None:
         self.settings = settings
         self.deadline_s = deadline_s
-        self.seed = seed
         self.run_id = run_id
-        self.address = address
         self._runs: dict[str, Pending] = {}
         self._plans: dict[str, dict[str, Any]] = {}
-        self._starts: dict[str, _Start] = {}
-        self._orders: dict[int, _Order] = {}
+        self._starts = Starts(seed=seed, run_id=run_id, address=address)
         self._ending: dict[str, float] = {}  # wfv_id → until when its FinishWfv is awaited
         self._last: float | None = None
         self._told: tuple[str, float] | None = None  # the last wfv.deferred: reason and time
         self._scanned: float | None = None
-        self._serial = 0
 
     # --- life ------------------------------------------------------------------------------------------
 
@@ -140,39 +100,22 @@ class WfvCore:
             return [*effects, *self._deferred(decision.reason, now)]
         self._told = None
         for name in decision.start:
-            effects += self._submit(name, "wfv", dict(PLANS["wfv"]), now, scheduled=True)
+            effects += self._starts.start(name, "wfv", dict(PLANS["wfv"]), now, scheduled=True)
         return effects
 
     def order(self, message: Submit, now: float) -> Effects:
         """A manual start: as many as are named, whatever the guard says."""
-        self._serial += 1
-        order = _Order(message.kind, message.names, message.reply_to, message.tag, now + ANSWER_S)
-        self._orders[self._serial] = order
-        effects: Effects = []
-        for name in dict.fromkeys(message.names):
-            if message.kind not in KINDS:
-                wrong = SubmitOutcome(
-                    name=name,
-                    status="refused",
-                    code="request.bad_plan",
-                    message=f"kind {message.kind!r} is not wfv or cpcv",
-                )
-                order.items[name] = wrong
-                continue
-            plan = (message.plans or {}).get(name) or message.plan or dict(PLANS[message.kind])
-            effects += self._submit(
-                name, message.kind, plan, now, scheduled=False, order=self._serial, of=message
-            )
-        return effects + self._answer(self._serial)
+        return self._starts.order(message, now)
 
     def submitted(self, message: Submitted, now_us: int) -> Effects:
         """The queue's answer: a row is due for what it took."""
-        start = self._starts.pop(message.tag, None)
-        if start is None or not message.items:
+        start = self._starts.take(message)
+        if start is None:
             return []
         item = message.items[0]
+        known = any(run.request_id == item.request_id for run in self._runs.values())
         effects: Effects = []
-        if item.status in ("queued", "pending") and item.request_id is not None:
+        if item.status in ("queued", "pending") and item.request_id is not None and not known:
             deadline_us = now_us + int(self.deadline_s * clock.US)
             fact = StartWfv(
                 wfv_id=start.wfv_id,
@@ -189,47 +132,7 @@ class WfvCore:
                 # The last run moves only when one started: a refusal must not cost an hour.
                 self._last = now_us / clock.US
                 effects.append(WriteFact(SetMeta(key=LAST, value=str(now_us)), reply=False))
-        if start.order is not None and start.order in self._orders:
-            self._orders[start.order].items[start.name] = item
-            effects += self._answer(start.order)
-        return effects
-
-    def _submit(
-        self,
-        name: str,
-        kind: str,
-        plan: dict[str, Any],
-        now: float,
-        *,
-        scheduled: bool,
-        order: int | None = None,
-        of: Submit | None = None,
-    ) -> Effects:
-        wfv_id = ids.new_id()
-        self._starts[wfv_id] = _Start(wfv_id, name, kind, plan, now + ANSWER_S, scheduled, order)
-        submit = Submit(
-            names=(name,),
-            kind=kind,
-            now=of.now if of else False,
-            origin="wfv" if of is None else of.origin,
-            run_id=self.run_id if of is None else of.run_id,
-            trace_id=None if of is None else of.trace_id,
-            seed=self.seed if of is None else of.seed,
-            priority=0 if of is None else of.priority,
-            plan=plan,
-            group_id=wfv_id,
-            reply_to=self.address,
-            tag=wfv_id,
-        )
-        return [Tell(QUEUE, submit)]
-
-    def _answer(self, serial: int) -> Effects:
-        order = self._orders[serial]
-        if not all(name in order.items for name in order.names):
-            return []
-        del self._orders[serial]
-        items = tuple(order.items[name] for name in order.names)
-        return [Answer(order.reply_to, Submitted(tag=order.tag, kind=order.kind, items=items))]
+        return effects + self._starts.answer(start, item)
 
     def _candidates(self, rows: Rows, now: float) -> list[Candidate]:
         """Ranked strategies without a walk-forward result for what they are now; the best rank that has any.
@@ -264,12 +167,8 @@ class WfvCore:
 
     def _scheduled(self) -> list[Pending]:
         """What counts against max_pending: walk-forward runs under way, and those about to be."""
-        runs = [run for run in self._runs.values() if run.kind == "wfv"]
-        return runs + [
-            Pending(start.wfv_id, start.name, start.until - ANSWER_S)
-            for start in self._starts.values()
-            if start.kind == "wfv"
-        ]
+        runs = [*self._runs.values(), *self._starts.pending()]
+        return [run for run in runs if run.kind == "wfv"]
 
     def _deferred(self, reason: str, now: float) -> Effects:
         """Told when the reason changes, and once an interval while it stays."""
@@ -315,33 +214,24 @@ class WfvCore:
                 # The request runs on; without a row it is no run of ours.
                 self._forget(wfv_id)
                 return []
-            return self._started(message.fact)
+            return [self._event(*told) for told in started(message.fact)]
         if what == "end" and isinstance(message.fact, FinishWfv):
             self._ending.pop(wfv_id, None)
             if not message.ok:
                 return []  # still under way for us: the next tick ends it again
             run = self._runs.get(wfv_id)
-            effects = self._ended(message.fact, run, rows, now) if message.value and run is not None else []
+            plan = self._plans.get(wfv_id)
             self._forget(wfv_id)
-            return effects
+            if run is None or not message.value:
+                return []
+            strategy = rows.strategy(run.name)
+            generation = None if strategy is None else strategy.generation
+            return [self._event(*told) for told in ended(message.fact, run, plan, generation, now)]
         return []
 
     def _tidy(self, rows: Rows, now: float) -> Effects:
         effects: Effects = []
-        for wfv_id, start in list(self._starts.items()):
-            if start.until <= now:
-                del self._starts[wfv_id]
-        for serial, order in list(self._orders.items()):
-            if order.until <= now:
-                for name in order.names:
-                    late = SubmitOutcome(
-                        name=name,
-                        status="refused",
-                        code="request.timeout",
-                        message="the queue did not answer",
-                    )
-                    order.items.setdefault(name, late)
-                effects += self._answer(serial)
+        effects += self._starts.tidy(now)
         self._ending = {wfv_id: until for wfv_id, until in self._ending.items() if until > now}
         for run in list(self._runs.values())[:CHECKED]:
             effects += self._look(run, rows, now)
@@ -385,49 +275,6 @@ class WfvCore:
             wfv_id=run.wfv_id, state=state, decision=decision, detail=detail, at_us=int(now * clock.US)
         )
         return [WriteFact(fact, ("end", run.wfv_id))]
-
-    # --- events ----------------------------------------------------------------------------------------
-
-    def _started(self, fact: StartWfv) -> Effects:
-        if fact.kind == "cpcv":
-            data: dict[str, Any] = {
-                "cpcv_id": fact.wfv_id,
-                "strategy": fact.name,
-                "paths": None,
-                "basis": None,
-            }
-        else:
-            data = {**self._who(fact.wfv_id, fact.name), "is_bars": None, "oos_bars": None, "folds": None}
-        return [self._event(f"{fact.kind}.started", fact.wfv_id, data)]
-
-    def _ended(self, fact: FinishWfv, run: Pending, rows: Rows, now: float) -> Effects:
-        who = self._who(run.wfv_id, run.name)
-        report = fact.detail
-        if run.kind == "cpcv" and fact.state == "done":
-            data: dict[str, Any] = {"cpcv_id": run.wfv_id, "strategy": run.name}
-            names = ("passed", "pass_rate", "median_sharpe", "median_maxdd", "is_passed")
-            return [self._event("cpcv.result", run.wfv_id, data | {name: report.get(name) for name in names})]
-        if fact.decision is None and fact.state != "done":
-            data = {**who, "reason": report.get("reason"), "age_sec": max(0.0, now - run.started_at)}
-            return [self._event("wfv.expired", run.wfv_id, data)]
-        events = [
-            self._event("wfv.part_received", run.wfv_id, {**who, "part": part, "sharpe": sharpe})
-            for part, sharpe in parts(report)
-        ]
-        strategy = rows.strategy(run.name)
-        data = {
-            **who,
-            "generation": strategy.generation if strategy is not None else report.get("generation"),
-            "required_oos": report.get("required_oos"),
-            "degradation": report.get("degradation"),
-            "decision": fact.decision,
-            "is_sharpe": report.get("is_sharpe"),
-            "oos_sharpe": report.get("oos_sharpe"),
-        }
-        return [*events, self._event("wfv.result", run.wfv_id, data)]
-
-    def _who(self, wfv_id: str, name: str) -> dict[str, Any]:
-        return {"wfv_id": wfv_id, "strategy": name, "split_ratio": split_ratio(self._plans.get(wfv_id))}
 
     def _event(self, name: str, wfv_id: str, data: dict[str, Any]) -> Event:
         return Event(name, data, correlation_id=wfv_id, run_id=self.run_id)
