@@ -36,6 +36,7 @@ from foldward.resilience import State
 from foldward.settings import BreakerTable, QueueTable, RetryTable
 
 QUEUE = "oos_queue"
+REST_S = 60.0
 _BREAKER_EVENT = {
     State.CLOSED: "breaker.closed",
     State.OPEN: "breaker.opened",
@@ -71,7 +72,8 @@ class Desk:
         self._serial = 0
         self._deadlines: list[tuple[float, int, Lease]] = []
         self._returns: list[_Return] = []
-        self._resting: dict[str, Work] = {}  # between the end of an attempt and what the queue makes of it
+        # Between the end of an attempt and what the queue makes of it: the work, and since when.
+        self._resting: dict[str, tuple[Work, float]] = {}
         self._by_name: dict[str, set[str]] = {}  # legacy peers only: full name as sent → ids not answered
         self._deferred: set[str] = set()
         self._news: Effects = []
@@ -109,7 +111,7 @@ class Desk:
         if self.knows(work.request_id):
             return []
         if zlib.crc32(work.payload) != payload_crc:
-            self._resting[work.request_id] = work
+            self._resting[work.request_id] = (work, clock.now())
             return [
                 self._failed(
                     work.request_id, "send", "storage.corrupt", "the stored payload is damaged", now_us
@@ -122,7 +124,8 @@ class Desk:
         """The queue says what became of a request. True: its row must be read to go on."""
         request_id = message.request_id
         lease = self.leases.pop(request_id, None)
-        work = self._resting.pop(request_id, None)
+        rested = self._resting.pop(request_id, None)
+        work = None if rested is None else rested[0]
         if lease is not None:
             self._over(lease, now)
             work = work or lease.work
@@ -223,9 +226,9 @@ class Desk:
                 self.buffer.add(lease.work, force=True)
             return []
         if lease.peer.gone:
-            return self._return([lease], lease.peer.id, "left before the bytes did", frozenset(), now_us)
+            return self._return([lease], lease.peer.id, "left before the bytes did", frozenset(), now, now_us)
         if lease.peer.breaker.state is State.OPEN:
-            return self._return([lease], lease.peer.id, "its breaker has opened", frozenset(), now_us)
+            return self._return([lease], lease.peer.id, "its breaker has opened", frozenset(), now, now_us)
         lease.attempt = attempt
         work = lease.work
         try:
@@ -274,10 +277,14 @@ class Desk:
     def _end(self, lease: Lease, now: float, *, holds: bool) -> None:
         """The attempt failed; the queue decides what follows, until then the work rests."""
         self.leases.pop(lease.work.request_id, None)
-        self._resting[lease.work.request_id] = msgspec.structs.replace(lease.work, sends=lease.attempt)
+        self._rest(lease, now)
         if not holds:
             lease.peer.release(lease)
         self._over(lease, now)
+
+    def _rest(self, lease: Lease, now: float) -> None:
+        work = msgspec.structs.replace(lease.work, sends=max(1, lease.attempt))
+        self._resting[work.request_id] = (work, now)
 
     def _failed(
         self, request_id: str, cause: str, code: str, error: str, now_us: int, attempt: int = 0
@@ -386,13 +393,15 @@ class Desk:
         peer = self.peers.leave(peer_id)
         if peer is None:
             return []
+        if reason.startswith("silent"):
+            peer.failed(None)  # a dead one leaves at once: this one was there and said nothing
         held = [
             lease
             for lease in self.leases.values()
             if lease.peer is peer and not lease.asked and not lease.answered
         ]
         if not held:
-            return []
+            return self._with_news([])
         # A worker that says goodbye did not die of its work.
         polite = reason.startswith("bye")
         started = frozenset(
@@ -400,7 +409,7 @@ class Desk:
         )
         due = now + self.settings.disconnect_grace_s
         self._returns.append(_Return(due, held, peer_id, reason, started))
-        return [] if due > now else self.returns(now, now_us)
+        return self._with_news([] if due > now else self.returns(now, now_us))
 
     def started(self, peer_id: str, request_id: str) -> None:
         """The peer reports that it began this request."""
@@ -415,7 +424,7 @@ class Desk:
         if over:
             self._returns = [entry for entry in self._returns if entry.due > now]
             for entry in over:
-                effects += self._return(entry.leases, entry.peer, entry.reason, entry.started, now_us)
+                effects += self._return(entry.leases, entry.peer, entry.reason, entry.started, now, now_us)
         return effects
 
     def next_return(self) -> float | None:
@@ -423,7 +432,7 @@ class Desk:
         return min((entry.due for entry in self._returns), default=None)
 
     def _return(
-        self, leases: list[Lease], peer: str, reason: str, started: frozenset[str], now_us: int
+        self, leases: list[Lease], peer: str, reason: str, started: frozenset[str], now: float, now_us: int
     ) -> Effects:
         ids = []
         for lease in leases:
@@ -431,7 +440,7 @@ class Desk:
             if self.leases.get(request_id) is not lease or lease.answered:
                 continue
             del self.leases[request_id]
-            self._resting[request_id] = msgspec.structs.replace(lease.work, sends=max(1, lease.attempt))
+            self._rest(lease, now)
             self._unname(lease)
             lease.peer.release(lease)
             ids.append(request_id)
@@ -445,6 +454,16 @@ class Desk:
             at_us=now_us,
         )
         return [Tell(QUEUE, message)]
+
+    def _forget(self, now: float) -> None:
+        """Work whose fate nobody told: the queue was storing an answer that could not be stored, or crashed.
+        The row says how it goes on."""
+        while self._resting:
+            request_id, (_, since) = next(iter(self._resting.items()))
+            if 0 <= now - since < REST_S:
+                break
+            del self._resting[request_id]
+            self.buffer.missed = True
 
     def beat(self, peer_id: str, at_us: int) -> None:
         """A sign of life."""
@@ -484,6 +503,7 @@ class Desk:
                 )
             )
         self.peers.free_overdue(now)
+        self._forget(now)
         if len(deadlines) > 4 * len(self.leases) + 1000:
             self._deadlines = sorted(
                 entry for entry in deadlines if self.leases.get(entry[2].work.request_id) is entry[2]

@@ -547,3 +547,27 @@ def test_events_carry_every_key_of_the_table(world: ActorWorld) -> None:
     assert {"oos.requested", "oos.result", "oos.duplicate", "oos.nondeterministic", "oos.stale"} <= seen
     for event in world.events():
         assert set(event.data) == set(EVENTS[event.event_type].keys), event.event_type
+
+
+def test_a_request_whose_answer_could_not_be_stored_is_computed_again(world: ActorWorld) -> None:
+    world.link.connect("w1")
+    request_id = one(world)
+    world.pass_time(118)
+    world.broken_store = "storage.io"
+    world.answer(request_id)  # its application is tried again while the deadline passes
+    world.pass_time(20)
+    world.broken_store = None
+    world.pass_time(5)
+    assert len(world.sent()) == 1
+    world.pass_time(125)
+    assert len(world.sent()) == 2
+    world.answer(request_id)
+    assert world.status(request_id) == "success"
+
+
+def test_an_order_of_a_thousand_names_is_answered_whole_and_in_order(world: ActorWorld) -> None:
+    names = [f"n{n}" for n in range(1000)]
+    world.add(*names)
+    items = world.submit(*names)
+    assert [item.name for item in items] == names
+    assert {item.status for item in items} == {"queued"}
