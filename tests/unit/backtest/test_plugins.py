@@ -258,3 +258,13 @@ def test_the_example_strategy_runs_clean(monkeypatch, make_bars):
     assert (out.verdict, out.faults) == ("OK", ())
     assert out.metrics["trades"] == 24
     sys.modules.pop("opening_gap", None)
+
+
+def test_the_smallest_documented_strategy_runs_clean(make_bars):
+    page = (Path(__file__).parents[3] / "docs" / "how_to" / "write_a_strategy.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    scope = {"__name__": "documented"}
+    exec(compile(code, "documented", "exec"), scope)
+    out = outcome(make_bars, scope["momentum"])
+    assert (out.verdict, out.faults) == ("OK", ())
+    assert out.metrics["trades"] > 5
