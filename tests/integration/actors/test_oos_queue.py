@@ -552,7 +552,7 @@ def test_events_carry_every_key_of_the_table(world: ActorWorld) -> None:
 def test_a_request_whose_answer_could_not_be_stored_is_computed_again(world: ActorWorld) -> None:
     world.link.connect("w1")
     request_id = one(world)
-    world.pass_time(118)
+    world.pass_time(119.9)
     world.broken_store = "storage.io"
     world.answer(request_id)  # its application is tried again while the deadline passes
     world.pass_time(20)
