@@ -59,7 +59,8 @@ class Wiring:
             ),
         )
         if event_type in _ALARMS:
-            child = str(data.get("child") or data.get("supervisor"))
+            child = data.get("child")
+            child = str(data.get("supervisor") if child in (None, "-") else child)
             self.tell(
                 "notifier",
                 Notify(

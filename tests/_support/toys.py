@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from supervision import Actor, Child, Ignore, Root, boot, supervisor
 
-PATIENCE = 10.0  # seconds of real time before a test gives up waiting
+PATIENCE = float(os.environ.get("TOYS_PATIENCE", "10"))  # seconds of real time before a test gives up
 
 
 class Journal:
