@@ -14,20 +14,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from foldward.data import _csv_careful
 from foldward.data._columns import Layout, layout_of
 from foldward.data._table import PRICES, Findings, Table
-from foldward.data._times import SECONDS_LIMIT, is_compact_date, parse_time
+from foldward.data._times import LAST_NS, NS_IN, is_compact_date, parse_time, unit_of
+from foldward.data.bars import NS
 from foldward.data.findings import Place
 
 _BOM = b"\xef\xbb\xbf"
 _LONG = 100_000
-_US_LIMIT = 9_000_000_000_000_000  # microseconds: nanoseconds in int64 end in 2262
 
 
 @dataclass(frozen=True)
 class Body:
-    """A CSV file after its header: where the rows begin, on which line, and how to read them."""
+    """A CSV file after its header, or a block of it: where rows begin, on which line, how to read them.
+
+    skip: lines of `data` before the rows. last: the file ends with it. unix: how the file tells its times,
+    when an earlier block has said so.
+    """
 
     data: bytes
     offset: int
@@ -36,25 +39,12 @@ class Body:
     layout: Layout
     utc: bool
     convert: bool
+    skip: int = 0
+    last: bool = True
+    unix: bool | None = None
 
 
-def read_csv(data: bytes, utc: bool, found: Findings, convert: bool = False) -> tuple[Table | None, int]:
-    """The table of a CSV file (None when no row can be read) and how many rows the file has.
-
-    convert: read times in milliseconds and smaller units as what they look like (still a finding).
-    """
-    body, rows = _open(data, utc, convert, found)
-    if body is None:
-        return None, rows
-    table = _fast(body)
-    if table is None:
-        table = _csv_careful.read(body, found)
-    if len(table) == 0 and "data.cell_count" not in found.counts:
-        found.add("data.no_rows", Place(None, None, "a header and nothing else"))
-    return table, len(table)
-
-
-def _open(data: bytes, utc: bool, convert: bool, found: Findings) -> tuple[Body | None, int]:
+def open_csv(data: bytes, utc: bool, convert: bool, found: Findings) -> tuple[Body | None, int]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         found.add("data.encoding", Place(1, None, "the file begins as UTF-16"))
         return None, 0
@@ -72,7 +62,7 @@ def _open(data: bytes, utc: bool, convert: bool, found: Findings) -> tuple[Body 
         return None, 0
     if b"\r" in header:  # line ends of the last century: let the careful reader split them
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return _open(data, utc, convert, found)
+        return open_csv(data, utc, convert, found)
     try:
         text = header.decode()
     except UnicodeDecodeError as error:
@@ -82,10 +72,11 @@ def _open(data: bytes, utc: bool, convert: bool, found: Findings) -> tuple[Body 
     layout = layout_of(text.split(delimiter), found, line)
     if layout is None:
         return None, max(0, data.count(b"\n", stop) - (1 if data.endswith(b"\n") else 0))
-    return Body(data, min(stop + 1, len(data)), line + 1, delimiter, layout, utc, convert), 0
+    return Body(data, min(stop + 1, len(data)), line + 1, delimiter, layout, utc, convert, line), 0
 
 
-def _fast(body: Body) -> Table | None:
+def fast(body: Body, found: Findings) -> Table | None:
+    """The table of a body without a fault in its cells, or None: then nothing was found yet."""
     data, layout = body.data, body.layout
     end = data.find(b"\n", body.offset)
     first = data[body.offset : end if end >= 0 else len(data)].strip()
@@ -93,9 +84,11 @@ def _fast(body: Body) -> Table | None:
     if len(cells) != layout.width or not (data.isascii() or _is_utf8(data)):
         return None
     if data.endswith((b"\n\n", b"\n\r\n")):
+        if not body.last:  # an empty line between rows
+            return None
         data = data.rstrip(b"\r\n")
     told = _told(cells, layout)
-    if told is None or (told.naive and not body.utc):
+    if told is None or (body.unix is not None and body.unix != (told.format is None)):
         return None
     schema: dict[str, Any] = {f"c{index}": pl.String for index in range(layout.width)}
     for name in (*PRICES, "volume"):
@@ -109,11 +102,11 @@ def _fast(body: Body) -> Table | None:
         frame = pl.read_csv(
             data,
             has_header=False,
-            skip_rows=body.first_line - 1,
+            skip_rows=body.skip,
             schema=schema,
             separator=body.delimiter,
         )
-        time = _times(frame, layout, told)
+        time, unit = _times(frame, layout, told)
     except pl.exceptions.PolarsError:
         return None
     columns = {name: _floats(frame, layout.at.get(name)) for name in (*PRICES, "volume")}
@@ -127,7 +120,18 @@ def _fast(body: Body) -> Table | None:
         columns["volume"] = _floats(frame, layout.ticks)
         if columns["volume"] is None:
             return None
-    return Table(time, first_line=body.first_line, **columns)  # type: ignore[arg-type]
+    table = Table(time, first_line=body.first_line, **columns)  # type: ignore[arg-type]
+    if len(table) and told.naive and not body.utc:
+        places = [table.place(row, "no zone; read as UTC here") for row in range(min(5, len(table)))]
+        found.extend_places("data.naive_time", places, len(table))
+    if len(table) and unit != "seconds":
+        say = f"looks like {unit}; Unix seconds are expected"
+        cells = frame[f"c{layout.at['timestamp']}"].head(5).to_list()
+        places = [Place(table.line(row), None, f"{cell} {say}") for row, cell in enumerate(cells)]
+        found.extend_places("data.ambiguous_time", places, len(table))
+        if not body.convert:
+            table.timed = np.zeros(len(table), dtype=bool)
+    return table
 
 
 @dataclass(frozen=True)
@@ -163,28 +167,30 @@ def _told(cells: list[str], layout: Layout) -> _Told | None:
     return _Told(shape, when.told == "naive", len(bare))
 
 
-def _times(frame: pl.DataFrame, layout: Layout, told: _Told) -> np.ndarray | None:
+def _times(frame: pl.DataFrame, layout: Layout, told: _Told) -> tuple[np.ndarray | None, str]:
+    """Nanoseconds (None when a cell is no such time), and the unit that Unix times seem to have."""
     column = frame[f"c{layout.at['timestamp']}"]
     if told.format is None:
-        if column.null_count():
-            return None
-        seconds = column.rechunk().to_numpy()
-        if len(seconds) and (seconds.min() <= -SECONDS_LIMIT or seconds.max() * 1e6 >= _US_LIMIT):
-            return None
-        if len(seconds) and is_compact_date(int(seconds[0])):
-            return None
-        return seconds * 1_000_000_000
+        values = column.rechunk().to_numpy()
+        if column.null_count() or len(values) == 0:
+            return (None if column.null_count() else values), "seconds"
+        unit = unit_of(int(values.min()))
+        size = NS if unit == "seconds" else NS_IN[unit]
+        far = max(-int(values.min()), int(values.max())) * size > LAST_NS
+        if far or unit_of(int(values.max())) != unit or is_compact_date(int(values[0])):
+            return None, unit
+        return values * size, unit
     if layout.clock is not None:
         column = (column + " " + frame[f"c{layout.clock}"]).alias("t")
     if column.null_count():
-        return None
+        return None, "seconds"
     widths = column.str.len_bytes()
     if len(column) and (widths.min() != told.length or widths.max() != told.length):
-        return None
+        return None, "seconds"
     micros = _moments(column, told.format)
-    if micros is None or (len(micros) and max(-int(micros.min()), int(micros.max())) > _US_LIMIT):
-        return None
-    return micros * 1000
+    if micros is None or (len(micros) and max(-int(micros.min()), int(micros.max())) > LAST_NS // 1000):
+        return None, "seconds"
+    return micros * 1000, "seconds"
 
 
 def _moments(column: pl.Series, shape: str) -> np.ndarray | None:

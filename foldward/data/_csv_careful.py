@@ -48,7 +48,7 @@ class _Reader:
         self.timed = array("b")
         self.lines = array("q")
         self.ticks = array("d")
-        self.told: str | None = None
+        self.told: str | None = None if body.unix is None else "unix" if body.unix else "iso"
         self.naive: list[Place] = []
         self.naive_count = 0
 
@@ -81,6 +81,8 @@ class _Reader:
         lines = self.body.data[self.body.offset :].split(b"\n")
         while lines and not lines[-1].strip():  # an empty end is not a row
             lines.pop()
+            if not self.body.last:  # but between two blocks it is an empty line
+                break
         for raw in lines:
             line += 1
             try:

@@ -14,7 +14,7 @@ from typing import Any
 from foldward.contracts import clock
 from foldward.contracts.errors import RequestError
 from foldward.contracts.timeframe import parse_timeframe
-from foldward.data._csv import read_csv
+from foldward.data._csv_read import read_csv
 from foldward.data._judge import COVERAGE_MIN, Checked, Terms, judge
 from foldward.data._names import series_name, shown
 from foldward.data._parquet import read_parquet

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foldward.data import _csv, _csv_careful
+from foldward.data import _csv, _csv_careful, _csv_read
 from foldward.data._names import symbol_key, symbol_of
 from foldward.data._table import Findings
 from foldward.data._times import parse_time
@@ -89,13 +89,57 @@ def test_a_valid_series_is_accepted_in_both_spellings_of_time(rows, unix):
 def test_the_fast_and_the_careful_reader_read_the_same_table(rows, unix):
     data = text(rows, unix).encode()
     found = Findings()
-    body, _ = _csv._open(data, False, False, found)
-    fast, careful = _csv._fast(body), _csv_careful.read(body, found)
+    body, _ = _csv.open_csv(data, False, False, found)
+    fast, careful = _csv.fast(body, found), _csv_careful.read(body, found)
     assert fast is not None
     assert found.counts == {}
     for name in ("time", "open", "high", "low", "close", "volume"):
         assert np.array_equal(getattr(fast, name), getattr(careful, name))
     assert [fast.line(row) for row in range(len(fast))] == [careful.line(row) for row in range(len(careful))]
+
+
+SPOILT = [
+    "",
+    "x",
+    "nan",
+    "1,2",
+    "-1",
+    '"',
+    "\n",
+    "1704067200000",
+    "2024-01-01 00:00",
+    "2024-01-01T00:00:00Z",
+    " 7 ",
+]
+
+
+@QUICK
+@given(series(least=10), st.booleans(), st.booleans(), st.data())
+def test_reading_in_blocks_finds_what_reading_line_by_line_finds(rows, unix, utc, data):
+    lines = text(rows, unix).splitlines()
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(1, len(lines) - 1))
+        cells = lines[at].split(",")
+        cells[data.draw(st.integers(0, len(cells) - 1))] = data.draw(st.sampled_from(SPOILT))
+        lines[at] = ",".join(cells)
+    raw = ("\n".join(lines) + data.draw(st.sampled_from(["", "\n", "\n\n"]))).encode()
+    one, other = Findings(), Findings()
+    body, _ = _csv.open_csv(raw, utc, False, one)
+    slow = _csv_careful.read(body, one)
+    before = _csv_read.BLOCK
+    try:
+        _csv_read.BLOCK = data.draw(st.integers(20, 300))
+        quick, count = _csv_read.read_csv(raw, utc, other)
+    finally:
+        _csv_read.BLOCK = before
+    assert other.counts == one.counts
+    assert {code: [place.line for place in kept] for code, kept in other.places.items()} == {
+        code: [place.line for place in kept] for code, kept in one.places.items()
+    }
+    assert count == len(slow)
+    assert [quick.line(row) for row in range(count)] == [slow.line(row) for row in range(count)]
+    for name in ("time", "open", "high", "low", "close", "volume"):
+        assert np.array_equal(getattr(quick, name), getattr(slow, name), equal_nan=True)
 
 
 @QUICK
