@@ -22,8 +22,10 @@ from actors.telemetry import Telemetry
 from actors.wfv_scheduler import WFVScheduler
 from foldward.contracts import clock, jobs
 from foldward.contracts.events import EVENTS
+from foldward.contracts.facts import AdmitRequest, StartWfv
 from foldward.contracts.messages import Emit, Figures, Notify, PeerBeat, PeerSilent, Refresh, Settled, Tail
 from foldward.settings import HeartbeatTable, NotifyTable, RankTable, StorageTable, TelemetryTable, WfvTable
+from foldward.wire import dumps
 from storage import open_writer
 from storage.reads import Reader
 from supervision import KEEP, Actor, Child, Root, boot, supervisor
@@ -298,3 +300,52 @@ def test_every_event_that_these_actors_emit_fits_the_table(house: House) -> None
     until(lambda: {"heartbeat.sent", "report.daily"} <= {event["event_type"] for event in house.events()})
     assert root.handle("telemetry").ask(Figures())["misfits"] == {}
     assert {event["event_type"] for event in house.events()} <= set(EVENTS)
+
+
+def test_runs_started_at_900_and_950_defer_the_next_at_1000_with_two_pending_and_an_age_of_100(
+    house: House,
+) -> None:
+    writer = open_writer(house.database, StorageTable())
+    for number, started in ((1, 900), (2, 950)):
+        at_us = started * clock.US
+        request_id = f"01980000-0000-7000-8000-{number:012d}"
+        strategy = jobs.Strategy(name=f"s-{number}", kind="sma", symbol="EURUSD")
+        job = jobs.Backtest(request_id=request_id, strategy=strategy, phase="wfv")
+        outcomes = writer.apply(
+            [
+                AdmitRequest(
+                    request_id=request_id,
+                    name=strategy.name,
+                    kind="wfv",
+                    digest=f"sha256:{number:064x}",
+                    payload=dumps(job),
+                    requested_us=at_us,
+                    due_us=at_us,
+                ),
+                StartWfv(
+                    wfv_id=f"wfv-{number}",
+                    name=strategy.name,
+                    kind="wfv",
+                    request_id=request_id,
+                    plan={"mode": "classic"},
+                    at_us=at_us,
+                    deadline_us=at_us + 86_400 * clock.US,
+                ),
+            ]
+        )
+        assert all(outcome.ok for outcome in outcomes), outcomes
+    writer.close()
+    with freezegun.freeze_time("1970-01-01 00:16:10") as frozen:  # second 970
+        root = house.boot("telemetry", "db_writer", "wfv_scheduler")
+        frozen.tick(30.0)
+        (event,) = until(lambda: house.events("wfv.deferred"))
+        assert event["data"] == {
+            "wfv_id": None,
+            "strategy": None,
+            "split_ratio": None,
+            "reason": "pending",
+            "pending": 2,
+            "oldest_age_sec": 100.0,
+        }
+        assert event["timestamp"] == "1970-01-01T00:16:40.000Z"
+        root.stop(5.0)
