@@ -2,11 +2,13 @@
 
 import msgspec
 import pytest
+from freezegun import freeze_time
 
 from actors._write_desk import WriteDesk
 from actors.db_writer import DBWriter, retention
+from foldward.contracts.errors import StorageError
 from foldward.contracts.facts import AdmitRequest, CountUp, Prune, SetMeta
-from foldward.contracts.messages import Write, Written
+from foldward.contracts.messages import Tick, Write, Written
 from foldward.settings import RetentionTable, StorageTable
 from storage.reads import Reader
 from supervision import KEEP, Actor, Child, Inbox, StartFailed, boot, supervisor
@@ -249,3 +251,76 @@ def test_a_second_writer_on_the_same_file_does_not_start(tree, tmp_path):
     kwargs = {"database": tmp_path / "foldward.db", "settings": settings}
     with pytest.raises(StartFailed, match="already has a writer"):
         boot(supervisor("other", Child("db_writer", DBWriter, kwargs=kwargs)))
+
+
+# --- idle time, driven by hand
+
+
+def write_to(address):
+    return Write(fact=SetMeta(key="k", value="1"), reply_to=address)
+
+
+@pytest.fixture
+def freezer():
+    with freeze_time("2026-02-02T00:00:00Z") as frozen:
+        yield frozen
+
+
+@pytest.fixture
+def actor(tmp_path):
+    actor = DBWriter(database=tmp_path / "foldward.db", settings=StorageTable(synchronous="NORMAL"))
+    actor.recover()
+    yield actor
+    actor.on_stop()
+
+
+def test_idle_time_begins_a_tick_after_the_last_write(actor, freezer):
+    actor.drain([write_to(None), Tick()])
+    assert actor.wal_bytes == 0
+    actor.drain([Tick()])
+    assert actor.wal_bytes > 0
+
+
+def test_retention_is_one_small_batch_an_idle_tick(actor, freezer):
+    actor.on_start()
+    actor.drain([Tick()])
+    assert actor._rounds == []
+    freezer.tick(61)
+    left = []
+    for _ in range(6):
+        actor.drain([Tick()])
+        left.append([fact.what for fact in actor._rounds])
+    assert left[0] == ["cancelled_rows", "trade_lists", "dead_letters", "events"]
+    assert left[4] == left[5] == []
+
+
+def test_trouble_and_its_end_are_told_once_each(actor, monkeypatch):
+    told = []
+    monkeypatch.setattr(actor, "notify", lambda key, title, body, severity: told.append((severity, body)))
+    apply = actor._writer.apply
+    actor._desk._store = Store()
+    actor._desk._store.code = "storage.disk_full"
+    actor.drain([write_to(None)])
+    actor.drain([Tick()])
+    actor.drain([Tick()])
+    actor._desk._store.code = None
+    actor.drain([Tick()])
+    assert told == [
+        ("critical", "storage.disk_full: no space left; 1 writes wait and are tried again"),
+        ("info", "3 commits had failed"),
+    ]
+    assert apply([CountUp(counts={"db_error": 0})])[0].ok
+    with Reader(actor._database) as reader:
+        assert reader.counters()["db_error"] == 3
+
+
+def test_a_checkpoint_that_fails_is_told(actor, monkeypatch):
+    told = []
+    monkeypatch.setattr(actor, "notify", lambda key, title, body, severity: told.append(severity))
+
+    def failing():
+        raise StorageError("storage.io", "disk I/O error")
+
+    monkeypatch.setattr(actor._writer, "checkpoint", failing)
+    actor.drain([Tick()])
+    assert told == ["critical"]
