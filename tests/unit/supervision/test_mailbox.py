@@ -44,10 +44,16 @@ def test_pykkas_put_on_a_closed_box_goes_to_the_residue():
 def test_a_put_that_lost_the_race_is_swept_up_by_its_putter():
     box = Mailbox()
     got = closing(box)
-    box.close("stopped")
-    box.force("in between")
-    box.sweep()
+    put = box._put
+
+    def close_first(item):  # the closer comes between the putter's look at the flag and its put
+        box.close("stopped")
+        put(item)
+
+    box._put = close_first
+    box.offer("in between")
     assert got == [([], ["in between"], "stopped")]
+    assert box.empty()
 
 
 def test_no_message_is_lost_or_doubled_when_closing_races_putting():
