@@ -27,7 +27,7 @@ CURSOR = "rank_revision"
 BATCH = 100  # strategies looked at in one go: some hundredths of a second
 CHUNK = 500  # names in one Submit
 CHECKED = 200  # open requests looked after in a cycle
-_ALL = 2_000_000
+PAGE = 2_000  # requests read in one go
 _RECENT = 100  # results that results_of gives back; there may be older ones of other kinds
 ANSWER_S = 60.0  # an OOSQueue that was replaced never answers: ask again after this
 PLANS: dict[str, dict[str, Any]] = {
@@ -46,7 +46,9 @@ class Rows(Protocol):
     def result(self, request_id: str) -> Any: ...
     def results_of(self, name: str, kind: str | None = None) -> list[Any]: ...
     def request(self, request_id: str) -> Any: ...
-    def requests(self, limit: int = 50, *, status: str | None = None) -> list[Any]: ...
+    def requests(
+        self, limit: int = 50, *, status: str | None = None, before: str | None = None
+    ) -> list[Any]: ...
     def counters(self) -> dict[str, int]: ...
     def meta(self, key: str) -> str | None: ...
 
@@ -92,6 +94,7 @@ class RankCore:
         self._stored_cursor = ""
         # Other thresholds are other verdicts: they make every strategy be looked at again.
         self._gates = digest(settings.gates.model_dump())[7:23]
+        self._to_read: list[tuple[str, str | None]] = []  # requests of a former life: state, last id read
         self._seen: dict[str, int] = {}  # name → revision at the last look
         self._dirty: dict[str, None] = {}
         self.verdicts = VerdictDesk(run_id)
@@ -111,8 +114,8 @@ class RankCore:
             self._stored_cursor = stored
         self._send_failures = rows.counters().get("send_failure", 0)
         # A run is an operator's wish: what was given up before it is tried again.
-        for status in ("open",) if self.complete else ("open", "error", "cancelled"):
-            self.asked.recover(rows.requests(_ALL, status=status))
+        states = ("open",) if self.complete else ("open", "error", "cancelled")
+        self._to_read = [(status, None) for status in states]
 
     def settled(self, message: Settled) -> None:
         """A request's state changed."""
@@ -152,6 +155,9 @@ class RankCore:
 
     def work(self, rows: Rows, now: float, now_us: int) -> Effects:
         """Look at up to BATCH strategies; `busy` says whether there are more to look at now."""
+        if self._to_read:
+            self._read_requests(rows)
+            return []
         self._expire(now)
         effects: Effects = []
         asks: dict[str, list[str]] = {}
@@ -171,6 +177,8 @@ class RankCore:
     @property
     def busy(self) -> bool:
         """Whether `work` has more to do at once."""
+        if self._to_read:
+            return True
         return bool(self._dirty) or not self.caught_up or (self._may_deflate() and self.evidence.busy)
 
     @property
@@ -229,6 +237,14 @@ class RankCore:
             "revision": self._revision,
             "cycle": msgspec.to_builtins(self.cycle),
         }
+
+    def _read_requests(self, rows: Rows) -> None:
+        """One page of the requests that were open or had ended before this life: all would hold up a start."""
+        status, before = self._to_read.pop()
+        page = rows.requests(PAGE, status=status, before=before)
+        self.asked.recover(page)
+        if len(page) == PAGE:
+            self._to_read.append((status, page[-1].request_id))
 
     # --- looking at one strategy -------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class Reporter(ProductActor):
         self._failed = 0
         self._day: str | None = None
         self._strategies = (-1, 0)  # revision, count
+        self._counted: float | None = None
         self._looked: float | None = None
         self._unstored: Fact | None = None  # the report's date, which the database refused
         self._due = {name: Due(TICK_S, settings.snapshot_s) for name in (SYSTEM, LIVE, STATUS)}
@@ -167,7 +168,10 @@ class Reporter(ProductActor):
 
     def _system(self, now_us: int) -> dict[str, Any]:
         revision = self._reader.revision()
-        if revision != self._strategies[0]:
+        now = clock.now()
+        fresh = self._counted is not None and 0 <= now - self._counted < self._settings.snapshot_s
+        if revision != self._strategies[0] and not fresh:
+            self._counted = now
             self._strategies = (revision, len(self._reader.strategy_names()))
         rss, heap = memory()
         return {
