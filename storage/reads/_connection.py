@@ -90,6 +90,12 @@ class Connected:
     def _all(self, sql: str, bindings: Any = ()) -> list[tuple[Any, ...]]:
         return self._ask(lambda connection: connection.execute(sql, bindings).fetchall())
 
+    def _select(self, query: Any) -> list[tuple[Any, ...]]:
+        """The rows of a peewee query."""
+        self._connection()
+        sql, bindings = query.bind(self._database).sql()
+        return self._all(sql, bindings)
+
     def _one(self, sql: str, bindings: Any = ()) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._ask(
             lambda connection: connection.execute(sql, bindings).fetchone()

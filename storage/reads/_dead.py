@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from storage.models import DeadLetter, columns
 from storage.reads._connection import Connected, columns_of
 from storage.rows import DeadRow
 
+_FIELDS = tuple(name for name in DeadRow.__struct_fields__ if name != "payload")
 _HEAD = columns_of(DeadRow, without=("payload",))
 
 
@@ -25,20 +27,14 @@ class DeadReads(Connected):
         direction: str | None = None,
     ) -> list[DeadRow]:
         """Letters without their bytes, oldest first; `after_id` is the last one of the page before."""
-        terms, bindings = ["id > ?"], [after_id]
-        wanted: tuple[tuple[str, Any], ...] = (
-            ("state = ?", state),
-            ("reason = ?", reason),
-            ("name = ?", strategy),
-            ("last_seen < ?", older_than_us),
-            ("direction = ?", direction),
-        )
-        for term, value in wanted:
+        query = DeadLetter.select(*columns(DeadLetter, _FIELDS)).where(DeadLetter.id > after_id)
+        wanted = ((DeadLetter.state, state), (DeadLetter.reason, reason), (DeadLetter.name, strategy))
+        for field, value in (*wanted, (DeadLetter.direction, direction)):
             if value is not None:
-                terms.append(term)
-                bindings.append(value)
-        sql = f"SELECT {_HEAD} FROM dead_letters WHERE {' AND '.join(terms)} ORDER BY id LIMIT ?"
-        return [DeadRow(*row) for row in self._all(sql, (*bindings, -1 if limit is None else limit))]
+                query = query.where(field == value)
+        if older_than_us is not None:
+            query = query.where(DeadLetter.last_seen < older_than_us)
+        return [DeadRow(*row) for row in self._select(query.order_by(DeadLetter.id).limit(limit))]
 
     def dead_letter(self, dead_id: int) -> DeadRow | None:
         """One letter with its bytes."""

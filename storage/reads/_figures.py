@@ -6,7 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from peewee import fn
+
 from storage._histogram import bucket_middle
+from storage.models import Latency
 from storage.reads._connection import Connected
 
 # Always present, so that a reader needs no default.
@@ -61,15 +64,21 @@ class FigureReads(Connected):
         {count, min_s, mean_s, p50_s, p95_s, p99_s, max_s, histogram: [{le_s, count}], queue: {…}, run: {…}}.
         Up to 5,000 results percentiles are exact (nearest rank); beyond, they are within 0.8 %.
         """
-        which = "" if kind is None else "WHERE kind = ?"
-        bindings = () if kind is None else (kind,)
-        sql = (
-            "SELECT what, bucket, sum(count), sum(total), min(low), max(high) FROM latencies"
-            f" {which} GROUP BY what, bucket ORDER BY what, bucket"
+        query = Latency.select(
+            Latency.what,
+            Latency.bucket,
+            fn.SUM(Latency.count),
+            fn.SUM(Latency.total),
+            fn.MIN(Latency.low),
+            fn.MAX(Latency.high),
         )
-        buckets: dict[str, list[tuple[int, int, int, int, int]]] = {what: [] for what in _WHAT}
-        for what, *bucket in self._all(sql, bindings):
+        if kind is not None:
+            query = query.where(Latency.kind == kind)
+        query = query.group_by(Latency.what, Latency.bucket).order_by(Latency.what, Latency.bucket)
+        buckets: dict[str, list[Any]] = {what: [] for what in _WHAT}
+        for what, *bucket in self._select(query):
             buckets[what].append(tuple(bucket))
+        which, bindings = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
         exact: list[tuple[Any, ...]] | None = None
         if sum(bucket[1] for bucket in buckets["latency"]) <= EXACT:
             exact = self._all(f"SELECT latency_us, queue_us, run_us FROM results {which}", bindings)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from peewee import SQL
 
+from storage.models import WfvRun, columns
 from storage.reads._connection import Connected, columns_of
 from storage.rows import RunRow, StrategyRow, WfvRow
 
@@ -93,18 +95,16 @@ class StrategyReads(Connected):
         limit: int = 1000,
     ) -> list[WfvRow]:
         """Walk-forward and CPCV runs; pending ones oldest first, all others newest first."""
-        terms, bindings = ["1"], []
-        for column, wanted in (("state", state), ("name", name), ("kind", kind)):
-            if wanted is not None:
-                # The literal lets the planner see that the partial index of pending runs fits.
-                terms.append("state = 'pending'" if wanted == "pending" else f"{column} = ?")
-                if wanted != "pending":
-                    bindings.append(wanted)
-        order = "started_at" if state == "pending" else "started_at DESC"
-        sql = (
-            f"SELECT {columns_of(WfvRow)} FROM wfv_runs WHERE {' AND '.join(terms)} ORDER BY {order} LIMIT ?"
-        )
-        return [_wfv(row) for row in self._all(sql, (*bindings, limit))]
+        query = WfvRun.select(*columns(WfvRun, WfvRow.__struct_fields__))
+        if state == "pending":
+            # As text, so that the planner sees that the partial index of pending runs fits.
+            query = query.where(SQL("state = 'pending'")).order_by(WfvRun.started_at)
+        else:
+            query = query.order_by(WfvRun.started_at.desc())
+        for field, wanted in ((WfvRun.state, state), (WfvRun.name, name), (WfvRun.kind, kind)):
+            if wanted is not None and wanted != "pending":
+                query = query.where(field == wanted)
+        return [_wfv(row) for row in self._select(query.limit(limit))]
 
     def wfv_run(self, wfv_id: str) -> WfvRow | None:
         """One run by its id, or by the request that carries it."""
