@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from supervision._tree import Tree
 
 FENCE_S = 1.0
+CLOSING_FENCE_S = 0.2  # there is no replacement to protect, and a deadline to keep
 
 
 class Exit(NamedTuple):
@@ -235,9 +236,10 @@ class ActorLife(Life):
             return
         helper = threading.Thread(target=fence, name=f"{self.id}#{self.incarnation}-fence", daemon=True)
         helper.start()
-        helper.join(FENCE_S)
+        limit = CLOSING_FENCE_S if self.tree.closing else FENCE_S
+        helper.join(limit)
         if helper.is_alive():
-            self.tree.note(f"fence() of {self.id!r} took longer than {FENCE_S:g} s")
+            self.tree.note(f"fence() of {self.id!r} took longer than {limit:g} s")
 
     def _main(self) -> None:
         try:

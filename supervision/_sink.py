@@ -110,6 +110,6 @@ class Sink:
         while (task := self._queue.get()) is not None:
             try:
                 task()
-            except Exception:  # a listener's fault must not hurt the tree or the other listeners
+            except BaseException:
                 self.counters["listener_errors"] += 1
                 log.debug("a listener of the supervision tree raised", exc_info=True)

@@ -166,7 +166,7 @@ class Root:
         stopped = self._life.done.wait(math.inf if timeout is None else timeout)
         if not stopped:
             self._abandon_all("the tree's deadline has passed")
-        self._close()
+        self._close(1.0 if stopped else 0.2)
         return stopped
 
     def ask_to_stop(self) -> None:
@@ -218,10 +218,10 @@ class Root:
         self._ended.set()
         self._tell_listeners()
 
-    def _close(self) -> None:
+    def _close(self, patience: float = 1.0) -> None:
         self._tree.closing = True
         self._tree.release(self.spec, "stopped")
-        self._tree.close()
+        self._tree.close(patience)
 
 
 def boot(
