@@ -239,7 +239,7 @@ class RankCore:
         }
 
     def _read_requests(self, rows: Rows) -> None:
-        """One page of the requests that were open or had ended before this life: all would hold up a start."""
+        """One page of the requests of a former life: reading all at once would hold up the start."""
         status, before = self._to_read.pop()
         page = rows.requests(PAGE, status=status, before=before)
         self.asked.recover(page)

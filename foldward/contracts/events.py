@@ -76,6 +76,8 @@ def faults(emit: Emit) -> tuple[str, ...]:
     if row is None:
         return ("type", *found)
     given = emit.data if isinstance(emit.data, Mapping) else {"value": emit.data}
+    if given.keys() == row.keys.keys():
+        return tuple(found)
     found += [f"missing:{name}" for name in row.keys if name not in given]
     found += [f"unknown:{name}" for name in given if name not in row.keys]
     return tuple(found)
