@@ -160,9 +160,13 @@ class DeadLetter(ProductActor):
         fact: HoldDeadLetter = written.fact  # type: ignore[assignment]
         if what == "unspill":
             return self._was_unspilled(key, written)
-        held = self._held.get(key)
         if not written.ok:
-            return [] if held is None else self._not_held(key, held, written)
+            held = self._held.get(key)
+            if held is None or held.fact is not fact:
+                # An earlier incarnation held it and was replaced before the commit: these bytes are ours now.
+                key = self._key()
+                held = self._held[key] = _Held(fact, 0.0)
+            return self._not_held(key, held, written)
         self._held.pop(key, None)
         return self._held_effects(fact, written.value)
 

@@ -392,3 +392,92 @@ def test_a_stop_spills_what_is_unconfirmed(world: ActorWorld, tmp_path: Path) ->
     world.stop()
     text = (tmp_path / "dead_letters.spill.jsonl").read_text()
     assert base64.b64encode(b"unconfirmed").decode() in text
+
+
+def test_what_an_earlier_incarnation_held_and_could_not_store_is_held_by_the_next(world: ActorWorld) -> None:
+    from foldward.contracts.facts import HoldDeadLetter
+    from foldward.contracts.messages import Written
+
+    fact = HoldDeadLetter(reason="schema", code="c", error="e", payload=b"orphan", at_us=1)
+    fenced = Written(tag=("hold", 1), fact=fact, ok=False, code="storage.fenced", error="replaced")
+    world.tell("dead_letter", fenced)
+    world.pass_time(5)
+    (letter,) = world.reader.dead_letters()
+    whole = world.reader.dead_letter(letter.id)
+    assert whole is not None
+    assert whole.payload == b"orphan"
+
+
+def test_an_answer_that_an_earlier_incarnation_could_not_store_is_applied_by_the_next(
+    world: ActorWorld,
+) -> None:
+    world.link.connect("w1")
+    request_id = ask(world)
+    world.broken_store = "storage.fenced"
+    world.answer(request_id)
+    world.broken_store = None
+    world.pass_time(3)
+    assert world.status(request_id) == "success"
+
+
+@pytest.mark.parametrize(
+    ("direction", "payload", "fields", "error"),
+    [
+        ("result", b"(nonsense", {}, "wire.unparseable"),
+        ("result", b'{"type":"HEARTBEAT","id":"w","timestamp":1.0}', {}, "wire.unknown_type"),
+        ("request", b"not a request", {"request_id": STRANGER}, "storage.corrupt"),
+    ],
+)
+def test_a_letter_that_still_cannot_be_used_says_why(
+    world: ActorWorld, direction: str, payload: bytes, fields: dict[str, Any], error: str
+) -> None:
+    hold(world, payload, direction=direction, **fields)
+    done = replay(world, ids=(1,), seconds=2)
+    assert done.failed == 1
+    assert error in done.items[0]["error"]
+
+
+def test_a_message_of_the_inside_is_not_replayed(world: ActorWorld) -> None:
+    hold(world, b"{}", direction="message")
+    done = replay(world, ids=(1,))
+    assert (done.skipped, done.items[0]["outcome"]) == (1, "not_replayable")
+
+
+def test_an_edit_without_a_request_to_edit_says_so(world: ActorWorld) -> None:
+    hold(world, b"junk", request_id=STRANGER)
+    done = replay(world, ids=(1,), edit={"seed": 3}, seconds=2)
+    assert done.failed == 1
+    assert "request.unknown_id" in done.items[0]["error"]
+
+
+def test_an_edit_whose_candles_are_refused_says_so(world: ActorWorld) -> None:
+    world.link.connect("w1")
+    fail(world, ask(world))
+    world.candles.codes["EURUSD"] = "data.geometry"
+    done = replay(world, ids=(1,), edit={"seed": 3}, seconds=2)
+    assert done.failed == 1
+    assert "data.geometry" in done.items[0]["error"]
+    world.candles.codes.clear()
+    world.candles.bars["EURUSD"] = 30
+    done = replay(world, ids=(1,), edit={"start_time": 1, "end_time": 2}, seconds=2)
+    assert "data.too_few_rows" in done.items[0]["error"]
+
+
+def test_an_edit_can_take_a_field_back_to_its_default(world: ActorWorld) -> None:
+    world.link.connect("w1")
+    request_id = ask(world)
+    fail(world, request_id)
+    replay(world, ids=(1,), edit={"strategy": {"params": None, "sl": "3%"}}, seconds=2)
+    (new,) = world.reader.open_rows()
+    strategy = loads(new.payload).strategy
+    assert (strategy.params, strategy.sl) == ({}, "3%")
+
+
+def test_a_draining_core_makes_no_new_request_of_a_letter(world: ActorWorld) -> None:
+    from foldward.contracts.messages import Drain
+
+    world.link.connect("w1")
+    fail(world, ask(world))
+    world.tell("dispatcher", Drain())
+    done = replay(world, ids=(1,), edit={"seed": 3}, seconds=2)
+    assert "queue.draining" in done.items[0]["error"]
