@@ -23,7 +23,7 @@ _lock = threading.Lock()
 
 
 def write_columns(folder: Path, columns: Mapping[str, np.ndarray]) -> None:
-    """Write every column as <name>.npy; the caller makes the folder durable."""
+    """Write every column as <name>.npy and make it durable, while another thread compresses the archive."""
     for name in COLUMNS:
         column = np.ascontiguousarray(columns[name], dtype=DTYPES[name])
         with open(folder / f"{name}.npy", "wb", buffering=0) as file:
@@ -32,6 +32,7 @@ def write_columns(folder: Path, columns: Mapping[str, np.ndarray]) -> None:
             written = 0
             while written < len(view):
                 written += file.write(view[written:])
+            os.fsync(file.fileno())
 
 
 def map_columns(folder: Path, rows: int, digests: Mapping[str, str]) -> dict[str, np.ndarray]:
