@@ -10,6 +10,7 @@ import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from foldward.contracts.canonical import digest
 from foldward.contracts.errors import WireError
 from foldward.contracts.ids import new_id
 from foldward.contracts.jobs import Backtest, Result, Window
+from foldward.testing.fake_link import FakeLink, FakePeer
 from foldward.wire import dumps, encoding_of, loads
 
 Answer = Callable[[Backtest], Result]
@@ -67,6 +69,7 @@ class ScriptedPeer:
     answer: Answer | None = None
     worker: str = "scripted"
     counts: dict[str, int] = field(default_factory=dict)
+    held: list[bytes] = field(default_factory=list)
     frozen: bool = False
 
     def __post_init__(self) -> None:
@@ -190,3 +193,23 @@ def garbled(data: bytes, noise: int) -> bytes:
     if way == 3:
         return data[:1] + data
     return data.replace(b"BACKTEST_RESULT", b"BACKTEST_RESULLT")
+
+
+def attach(link: FakeLink, peer: ScriptedPeer, name: str = "scripted-1", **join: Any) -> FakePeer:
+    """Put a scripted peer on a FakeLink. Delayed answers wait in `peer.held` until the test sends them."""
+
+    def work(request_id: str, raw: bytes) -> None:
+        reaction = peer.react(raw)
+        if reaction.fate == "die":
+            hands.leave()
+            return
+        if reaction.fate != "freeze":
+            hands.started(request_id)
+        if reaction.delay_s:
+            peer.held += reaction.messages
+            return
+        for message in reaction.messages:
+            hands.answer(message)
+
+    hands = link.connect(name, on_work=work, **join)
+    return hands

@@ -14,6 +14,7 @@ from foldward.wire._misfit import Misfit
 from foldward.wire._results import Message, read_result
 from foldward.wire._strategy import read_strategy
 
+LARGEST = 2**64 - 1
 REQUEST_FIELDS = tuple(field.name for field in msgspec.structs.fields(Backtest))
 CANDLE_ALIASES = {"timestamp": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
 _MISSING = re.compile(r"Object missing required field `([^`]*)`(?: - at `\$([^`]*)`)?")
@@ -53,11 +54,14 @@ def convert(plain: Any, kind: Any, path: str = "") -> Any:
 
 
 def finite(value: Any, path: str) -> None:
-    """Refuse NaN and infinities anywhere in plain data."""
+    """Refuse NaN, infinities and integers beyond 64 bits anywhere in plain data."""
     kind = type(value)
     if kind is float:
         if not math.isfinite(value):
             raise Misfit(path, f"is not finite ({value})")
+    elif kind is int:
+        if not -LARGEST <= value <= LARGEST:
+            raise Misfit(path, "has more than 64 bits")
     elif kind is dict:
         for key, item in value.items():
             finite(item, f"{path}.{key}" if path else str(key))
@@ -70,7 +74,7 @@ def whole(plain: dict[str, Any], *names: str) -> None:
     """5.0 where an integer belongs is 5: some languages write every number with a point."""
     for name in names:
         value = plain.get(name)
-        if type(value) is float and value.is_integer():
+        if type(value) is float and value.is_integer() and abs(value) < 2**53:
             plain[name] = int(value)
 
 

@@ -32,6 +32,7 @@ ALIASES = {
     "max_dd": "max_drawdown",
     "drawdown": "max_drawdown",
 }
+MOST = 2**53  # beyond it a double, and thus JSON elsewhere, loses counts
 NOT_FINITE = "not finite"
 _FIELDS = frozenset(field.name for field in msgspec.structs.fields(Result))
 _COUNTS = ("trades", "wins", "losses", "seed", "attempt")
@@ -89,6 +90,8 @@ def complete(result: Result) -> None:
                 raise Misfit(f"result.{name}", why, "wire.missing_field")
         elif value < 0 and name not in ("pnl", "sharpe", "sortino"):
             raise Misfit(f"result.{name}", f"is {value}, below 0")
+        elif value > MOST and name in _COUNTS:
+            raise Misfit(f"result.{name}", f"is {value}, which nobody can count")
     if result.metrics:
         for name, number in result.metrics.items():
             if number is None and not reasons.get(name):

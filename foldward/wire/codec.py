@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import Any, Literal, NoReturn
 
@@ -28,6 +29,8 @@ class _ResultEnvelope(msgspec.Struct):
 _RESULT = msgspec.json.Decoder(_ResultEnvelope)
 _PLAIN = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
+# No integer on this wire has so many digits; a run of them anywhere is looked at carefully.
+_LONG = re.compile(rb"[0-9]{20}")
 _RESULT_HEAD = b'{"type":"BACKTEST_RESULT",'
 
 
@@ -39,7 +42,7 @@ def loads(raw: bytes, *, max_frame: int = MAX_FRAME) -> Message:
     (with the field's path in the message and in `context["field"]`).
     """
     check_limits(raw, max_frame=max_frame)
-    if raw.startswith(_RESULT_HEAD):
+    if raw.startswith(_RESULT_HEAD) and not _LONG.search(raw):
         try:
             result = _RESULT.decode(raw).result
             complete(result)

@@ -45,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--curve-public-key", default=os.environ.get("FOLDWARD_LINK__CURVE_PUBLIC_KEY", ""))
     made.add_argument("--curve-server-key", default=os.environ.get("FOLDWARD_LINK__CURVE_SERVER_KEY", ""))
+    made.add_argument(
+        "--allow-plain", action="store_true", help="connect to another machine without CURVE keys"
+    )
     made.add_argument("--self-test", action="store_true", help="run one tiny job and exit 0 if it is right")
     return made
 
@@ -115,6 +118,7 @@ def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
         curve_public_key=options.curve_public_key,
         curve_secret_key=secret,
         curve_server_key=options.curve_server_key,
+        allow_plain=options.allow_plain,
     )
     if options.serve:
         service = ServicePort(

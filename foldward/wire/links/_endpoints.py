@@ -55,12 +55,19 @@ def secure(sock: zmq.Socket[bytes], settings: LinkTable, endpoint: str, *, serve
     """
     secret = settings.curve_secret_key.get_secret_value()
     if secret:
-        sock.curve_secretkey = secret.encode()
-        if server:
-            sock.curve_server = 1
-        else:
-            sock.curve_publickey = settings.curve_public_key.encode()
-            sock.curve_serverkey = settings.curve_server_key.encode()
+        try:
+            sock.curve_secretkey = secret.encode()
+            if server:
+                sock.curve_server = 1
+            else:
+                sock.curve_publickey = settings.curve_public_key.encode()
+                sock.curve_serverkey = settings.curve_server_key.encode()
+        except zmq.ZMQError as error:
+            raise WireError(
+                "wire.curve_required",
+                message=f"{endpoint}: a CURVE key is not 40 characters of Z85, or is missing",
+                hint="set link.curve_public_key, curve_secret_key and, to connect, curve_server_key",
+            ) from error
     elif needs_curve(endpoint) and not settings.allow_plain:
         raise WireError(
             "wire.curve_required",
