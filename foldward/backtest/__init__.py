@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 from foldward.backtest.kinds import KINDS, Kind, Param, resolve_params
 from foldward.backtest.levels import Level, parse_level
 from foldward.backtest.strategy import validate_strategy
+from foldward.backtest.version import ENGINE_VERSION
 
 if TYPE_CHECKING:
     from foldward.backtest.blocks import Block, combine
     from foldward.backtest.combinatorial import cpcv
-    from foldward.backtest.engine import simulate
+    from foldward.backtest.engine import simulate, simulate_windows
     from foldward.backtest.filters import resample
     from foldward.backtest.folds import walk_forward
     from foldward.backtest.ledger import trade_list
     from foldward.backtest.metrics import METRICS
-    from foldward.backtest.outcome import ENGINE_VERSION, Outcome
+    from foldward.backtest.outcome import Outcome
     from foldward.backtest.plugins import register
+    from foldward.backtest.robust import sensitivity
     from foldward.backtest.warm import warm_up
 
 __all__ = [
@@ -36,7 +38,9 @@ __all__ = [
     "register",
     "resample",
     "resolve_params",
+    "sensitivity",
     "simulate",
+    "simulate_windows",
     "trade_list",
     "validate_strategy",
     "walk_forward",
@@ -47,11 +51,12 @@ _LAZY = {
     "Block": "blocks",
     "combine": "blocks",
     "cpcv": "combinatorial",
+    "sensitivity": "robust",
     "simulate": "engine",
+    "simulate_windows": "engine",
     "resample": "filters",
     "trade_list": "ledger",
     "METRICS": "metrics",
-    "ENGINE_VERSION": "outcome",
     "Outcome": "outcome",
     "register": "plugins",
     "walk_forward": "folds",

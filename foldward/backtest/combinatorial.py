@@ -14,20 +14,23 @@ from typing import Any
 import numpy as np
 
 from foldward.backtest.blocks import Block, combine_all
+from foldward.backtest.engine import window_range
 from foldward.backtest.filters import Aux
 from foldward.backtest.folds import block_report
-from foldward.backtest.outcome import ENGINE_VERSION
 from foldward.backtest.plans import (
     Plan,
     candidates,
     check_keys,
+    check_size,
     fault_rows,
     prepare_each,
     refuse_peer,
     span,
 )
 from foldward.backtest.strategy import validate_strategy
-from foldward.backtest.windows import Measured, Range, measure_ranges
+from foldward.backtest.stretch import stretch
+from foldward.backtest.version import ENGINE_VERSION
+from foldward.backtest.windows import Range, measure_ranges
 from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import Fault, Strategy, Swap
 from foldward.data.bars import Bars
@@ -51,13 +54,16 @@ def cpcv(
     calendar: int | None = None,
     aux: Aux | None = None,
     swaps: Iterable[Swap] | None = None,
+    start: int | None = None,
+    end: int | None = None,
 ) -> dict[str, Any]:
     """The spread of a strategy's results over many ways to hold data out; the report as a plain dict.
 
     plan: {"groups": 10, "test_groups": 2, "purge": bars, "embargo": bars, "grid": {param: [values]}}. Groups
     hold whole trading days. Each group is traded flat at both ends; a test set or path is its groups' daily
     returns one after another. Without a grid `basis` is test_sets, with one it is paths: each split takes the
-    candidate of the best Sharpe over its train ranges (each flat at its ends).
+    candidate of the best Sharpe over its train ranges (each flat at its ends). start, end (Unix seconds,
+    inclusive) bound the groups; indicators still warm up on the bars before them.
 
     Keys: basis, splits, paths, groups [{…}], units (each test set or path, at most 500), pass_rate,
     is_passed, median_sharpe, median_maxdd, sharpe_min/max/std, positive_blocks (share of groups with a gain),
@@ -71,18 +77,24 @@ def cpcv(
     purged = CombinatorialPurged(
         plan.get("groups", 10), plan.get("test_groups", 2), plan.get("purge", 0), plan.get("embargo", 0)
     )
-    groups = purged.groups(len(bars), bars.day_end)
+    lo, hi = window_range(bars, start, end)
+    part = stretch(bars, lo, hi)
+    groups = [(a + lo, b + lo) for a, b in purged.groups(len(part), part.day_end)]
     grid = plan.get("grid")
     params = candidates(strategy, grid)
-    splits = list(purged.ranges(len(bars), bars.day_end))
+    splits = [_shifted(fold, lo) for fold in purged.ranges(len(part), part.day_end)]
     pieces = sorted({piece for fold in splits for piece in fold.train}) if grid is not None else []
-    table: list[list[Measured]] = []
+    check_size(len(params), len(groups) + len(pieces))
+    blocks: list[list[Block]] = []
+    faults: list[Fault] = []
     used = 252
     each = prepare_each(bars, strategy, params, seed=seed, calendar=calendar, aux=aux, swaps=swaps)
     for prepared in each:
         used = prepared.calendar
-        table.append(measure_ranges(prepared, [*groups, *pieces]))
-    faults = [fault for row in table for measured in row for fault in measured.faults]
+        measured = measure_ranges(prepared, [*groups, *pieces])
+        # Daily returns are not kept: a large grid's would not fit.
+        blocks.append([one.block for one in measured])
+        faults += [fault for one in measured for fault in one.faults]
     report: dict[str, Any] = {
         "basis": "test_sets" if grid is None else "paths",
         "splits": purged.n_splits,
@@ -101,13 +113,17 @@ def cpcv(
     if faults:
         report |= _no_numbers(faults)
     else:
-        blocks = [[measured.block for measured in row] for row in table]
         if grid is None:
             report |= _fixed(purged, blocks[0], used)
         else:
             report |= _chosen(bars, purged, splits, pieces, blocks, params, used)
     report["digest"] = digest({key: report[key] for key in sorted(report) if key != "engine"})
     return report
+
+
+def _shifted(fold: Fold, by: int) -> Fold:
+    train, test = (tuple((a + by, b + by) for a, b in part) for part in fold)
+    return Fold(train, test)
 
 
 def _fixed(purged: CombinatorialPurged, blocks: Sequence[Block], calendar: int) -> dict[str, Any]:

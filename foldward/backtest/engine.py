@@ -78,6 +78,24 @@ def simulate(
     return run(prepared, lo, hi)
 
 
+def simulate_windows(
+    bars: Bars,
+    strategy: Strategy,
+    windows: Iterable[tuple[int | None, int | None]],
+    *,
+    seed: int = 0,
+    calendar: int | None = None,
+    aux: Aux | None = None,
+    swaps: Iterable[Swap] | None = None,
+) -> list[Outcome]:
+    """One Outcome for each inclusive time window, equal to `simulate` on it; signals are computed once."""
+    if strategy.profile == "peer":
+        records = None if swaps is None else tuple(swaps)
+        return [simulate(bars, strategy, *window, seed=seed, aux=aux, swaps=records) for window in windows]
+    prepared = prepare(bars, strategy, seed=seed, calendar=calendar, aux=aux, swaps=swaps)
+    return [run(prepared, *window_range(bars, *window)) for window in windows]
+
+
 def window_range(bars: Bars, start: int | None, end: int | None) -> tuple[int, int]:
     """Half-open bar range of an inclusive time window.
 

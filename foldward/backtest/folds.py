@@ -12,20 +12,23 @@ from typing import Any
 import numpy as np
 
 from foldward.backtest.blocks import Block, combine_all
+from foldward.backtest.engine import window_range
 from foldward.backtest.filters import Aux
 from foldward.backtest.metrics import sharpe
-from foldward.backtest.outcome import ENGINE_VERSION
 from foldward.backtest.plans import (
     Plan,
     bad_plan,
     candidates,
     check_keys,
+    check_size,
     fault_rows,
     prepare_each,
     refuse_peer,
     span,
 )
 from foldward.backtest.strategy import validate_strategy
+from foldward.backtest.stretch import stretch
+from foldward.backtest.version import ENGINE_VERSION
 from foldward.backtest.windows import Measured, Range, measure_ranges
 from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import Strategy, Swap
@@ -48,13 +51,16 @@ def walk_forward(
     calendar: int | None = None,
     aux: Aux | None = None,
     swaps: Iterable[Swap] | None = None,
+    start: int | None = None,
+    end: int | None = None,
 ) -> dict[str, Any]:
     """Judge a strategy on windows later than those it was chosen on; the report as a plain dict.
 
     plan: {"mode": "classic"}; {"mode": "holdout", "days": 180}; {"mode": "rolling" | "anchored", "train",
     "test", "step" in bars or durations ("90d"), "purge", "embargo" in bars, "grid": {param: [values]}}.
     With a grid, each fold takes the candidate of the best Sharpe on its train part (the first of equals) and
-    is judged with it on its test part.
+    is judged with it on its test part. start, end (Unix seconds, inclusive) bound the folds; indicators still
+    warm up on the bars before them.
 
     Keys: folds [{index, train, test, is_sharpe, oos_sharpe, status, params …}], planned, failed, is_sharpe
     and oos_sharpe (of the daily returns of all train, of all test parts), required_oos, degradation,
@@ -67,10 +73,12 @@ def walk_forward(
     strategy = validate_strategy(strategy)
     refuse_peer(strategy)
     mode = _mode(plan)
-    folds = _folds(bars, mode, plan)
+    lo, hi = window_range(bars, start, end)
+    folds = _folds(stretch(bars, lo, hi), mode, plan)
     params = candidates(strategy, plan.get("grid"))
-    trains = [_one(fold.train) for fold in folds]
-    tests = [_one(fold.test) for fold in folds]
+    check_size(len(params), 2 * len(folds))
+    trains = [_one(fold.train, lo) for fold in folds]
+    tests = [_one(fold.test, lo) for fold in folds]
     chosen, calendar_used = _choose(bars, strategy, params, trains, tests, seed, calendar, aux, swaps)
     rows = []
     for index, (train, test, pick) in enumerate(zip(trains, tests, chosen, strict=True)):
@@ -284,5 +292,5 @@ def _folds(bars: Bars, mode: str, plan: Plan) -> list[Fold]:
     return walk.ranges(bars.time)
 
 
-def _one(ranges: Sequence[Range]) -> Range:
-    return (ranges[0][0], ranges[-1][1])
+def _one(ranges: Sequence[Range], shift: int) -> Range:
+    return (ranges[0][0] + shift, ranges[-1][1] + shift)

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldward.backtest.ledger import Trades, empty_ledger
+from foldward.backtest.version import ENGINE_VERSION
 from foldward.contracts.canonical import canonical_bytes
 from foldward.contracts.jobs import Fault, Window
 from foldward.data.bars import Floats, Ints
-
-# Changes whenever a number could change: it is part of every request's identity.
-ENGINE_VERSION = "foldward-1"
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from foldward.contracts.jobs import Fault, Strategy, Swap
 from foldward.data.bars import NS, Bars
 
 MAX_GRID = 10_000
+MAX_MEASURED = 500_000
 Plan = Mapping[str, Any]
 
 
@@ -32,6 +33,16 @@ def check_keys(plan: Plan, known: Sequence[str]) -> None:
 def bad_plan(message: str, field: str) -> RequestError:
     """The error for a plan that cannot be carried out."""
     return RequestError("request.bad_plan", message, field=field)
+
+
+def check_size(candidates_: int, windows: int) -> None:
+    """Refuse more window measurements than a worker should hold and wait for, `request.bad_plan`."""
+    if candidates_ * windows > MAX_MEASURED:
+        raise bad_plan(
+            f"{candidates_:,} candidates on {windows:,} windows are {candidates_ * windows:,} measurements; "
+            f"the limit is {MAX_MEASURED:,}: use a coarser grid, a longer step or fewer groups",
+            "grid",
+        )
 
 
 def refuse_peer(strategy: Strategy) -> None:
@@ -67,7 +78,7 @@ def candidates(strategy: Strategy, grid: object) -> list[dict[str, float]]:
         raise bad_plan(
             f"the grid has {size:,} combinations; the limit is {MAX_GRID:,}: give fewer values", "grid"
         )
-    found: list[dict[str, float]] = []
+    found: dict[tuple[float, ...], dict[str, float]] = {}
     refused: RequestError | None = None
     for values in itertools.product(*axes):
         params = {**strategy.params, **dict(zip(grid, values, strict=True))}
@@ -78,11 +89,10 @@ def candidates(strategy: Strategy, grid: object) -> list[dict[str, float]]:
                 raise bad_plan(f"grid: {error}", "grid") from error
             refused = error
             continue
-        if checked.params not in found:
-            found.append(checked.params)
+        found.setdefault(tuple(checked.params.values()), checked.params)
     if not found:
         raise bad_plan(f"no combination of the grid is allowed: {refused}", "grid")
-    return found
+    return list(found.values())
 
 
 def prepare_each(

@@ -139,6 +139,14 @@ def test_a_sharpe_of_exactly_a_tenth_passes():
         ({"gruops": 5}, "did you mean 'groups'?"),
         ({"groups": 5, "purge": -1}, "purge"),
         ({"groups": 3, "test_groups": 2, "purge": 500}, "nothing to learn from"),
+        (
+            {
+                "groups": 100,
+                "test_groups": 2,
+                "grid": {"sma_short": [*range(2, 99)], "sma_long": [*range(99, 200)]},
+            },
+            "the limit is 500,000",
+        ),
     ],
 )
 def test_an_absurd_plan_is_refused_with_the_limit(wave, plan, words):

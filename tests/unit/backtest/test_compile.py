@@ -38,7 +38,8 @@ def test_numbas_own_setting_is_left_alone():
 
 def test_checking_a_definition_loads_no_compiler():
     code = (
-        "import sys; from foldward.backtest import KINDS, resolve_params, validate_strategy, parse_level;"
+        "import sys; from foldward.backtest import ENGINE_VERSION, KINDS, parse_level, resolve_params;"
+        "from foldward.backtest import validate_strategy;"
         "assert resolve_params('sma', {})['sma_long'] == 20;"
         "assert 'numba' not in sys.modules and 'numpy' not in sys.modules, 'too much imported'"
     )
