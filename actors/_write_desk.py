@@ -15,6 +15,7 @@ from foldward.contracts.messages import Write, Written
 
 # A later attempt can succeed without anybody having to ask again.
 PASSING = frozenset({"storage.disk_full", "storage.io", "storage.busy"})
+DAMAGED = "storage.corrupt"
 # These bring new work or can be done without; they hear at once that it did not work.
 REFUSED_IN_NEED = (AdmitRequest, ImportStrategies, StartRun, CountUp, NoteEvent, Prune)
 KEPT_MAX = 100_000  # beyond this even answers are refused: memory is no database
@@ -58,6 +59,7 @@ class WriteDesk:
         self._kept: list[Write] = []
         self.trouble: tuple[str, str] | None = None
         self.failures = 0  # failed commits since the last one that worked
+        self.damage: str | None = None  # what SQLite said about a damaged file
         self.fenced = 0
         self.commits = 0
         self.facts = 0
@@ -114,6 +116,7 @@ class WriteDesk:
         self.trouble = None
         self.failures = 0
         self.facts += len(writes)
+        self.damage = self.damage or next((o.error for o in outcomes if o.code == DAMAGED), None)
         return [
             Reply(
                 write.reply_to,

@@ -47,6 +47,7 @@ class DBWriter(ProductActor):
         self._retention_at = 0.0
         self._rounds: list[Prune] = []
         self._failed_commits = 0
+        self._told_damage = False
         self.wal_bytes = 0
 
     # --- life ------------------------------------------------------------------------------------------
@@ -127,6 +128,10 @@ class DBWriter(ProductActor):
     # --- a disk that refuses ---------------------------------------------------------------------------
 
     def _look_at_disk(self) -> None:
+        if self._desk.damage is not None and not self._told_damage:
+            self._told_damage = True
+            body = f"{self._desk.damage}; foldward db fsck, then foldward db restore FILE"
+            self.notify("storage.corrupt", "The database is damaged", body, "critical")
         failures, trouble = self._desk.failures, self._desk.trouble
         if trouble is not None and failures > self._failed_commits:
             if self._failed_commits == 0:

@@ -314,6 +314,17 @@ def test_trouble_and_its_end_are_told_once_each(actor, monkeypatch):
         assert reader.counters()["db_error"] == 3
 
 
+def test_damage_is_told_once_and_every_write_answered(actor, monkeypatch):
+    told, inbox = [], Inbox()
+    monkeypatch.setattr(actor, "notify", lambda key, title, body, severity: told.append((key, severity)))
+    actor._desk._store = Store()
+    actor._desk._store.code = "storage.corrupt"
+    actor.drain([write_to(inbox)])
+    actor.drain([write_to(inbox)])
+    assert told == [("storage.corrupt", "critical")]
+    assert [answer.code for answer in inbox.take()] == ["storage.corrupt"] * 2
+
+
 def test_a_checkpoint_that_fails_is_told(actor, monkeypatch):
     told = []
     monkeypatch.setattr(actor, "notify", lambda key, title, body, severity: told.append(severity))
