@@ -113,12 +113,3 @@ class Buffer:
                 if self._live.get(work.request_id) == seq and work.request_id not in without:
                     found.append(work)
         return found
-
-    def next_due_us(self) -> int | None:
-        """When the next one that is not due yet becomes due."""
-        while self._later:
-            due_us, seq, work = self._later[0]
-            if self._live.get(work.request_id) == seq:
-                return due_us
-            heappop(self._later)
-        return None

@@ -216,7 +216,12 @@ class Desk:
         """The row is committed as sent, or it is not: only now may bytes leave."""
         lease = self.leases.get(request_id)
         if lease is None or lease.serial != serial:
-            return []
+            # The store took longer than the attempt: the row is sent, and nothing of it will leave.
+            return (
+                [_given_back([request_id], frozenset(), "-", "its lease had run out", now_us)]
+                if attempt
+                else []
+            )
         lease.asked = False
         if not ok or attempt is None:
             del self.leases[request_id]
@@ -427,10 +432,6 @@ class Desk:
                 effects += self._return(entry.leases, entry.peer, entry.reason, entry.started, now, now_us)
         return effects
 
-    def next_return(self) -> float | None:
-        """When the next grace is over."""
-        return min((entry.due for entry in self._returns), default=None)
-
     def _return(
         self, leases: list[Lease], peer: str, reason: str, started: frozenset[str], now: float, now_us: int
     ) -> Effects:
@@ -446,14 +447,7 @@ class Desk:
             ids.append(request_id)
         if not ids:
             return []
-        message = WorkReturned(
-            request_ids=tuple(ids),
-            started=tuple(id for id in ids if id in started),
-            peer=peer,
-            reason=reason,
-            at_us=now_us,
-        )
-        return [Tell(QUEUE, message)]
+        return [_given_back(ids, started, peer, reason, now_us)]
 
     def _forget(self, now: float) -> None:
         """Work whose fate nobody told: the queue was storing an answer that could not be stored, or crashed.
@@ -555,10 +549,6 @@ class Desk:
         states = {peer.breaker.state for peer in self.peers.all()}
         return "breaker_open" if states == {State.OPEN} else None
 
-    def wait_s(self) -> float:
-        """Seconds until the rate limit allows the next send (0 without a limit)."""
-        return self._rate.wait_s()
-
     # --- breakers --------------------------------------------------------------------------------------
 
     def _breaker_moved(self, name: str, _before: State, after: State) -> None:
@@ -587,3 +577,16 @@ class Desk:
             effects = effects + self._news
             self._news = []
         return effects
+
+
+def _given_back(ids: list[str], started: frozenset[str], peer: str, reason: str, now_us: int) -> Tell:
+    return Tell(
+        QUEUE,
+        WorkReturned(
+            request_ids=tuple(ids),
+            started=tuple(id for id in ids if id in started),
+            peer=peer,
+            reason=reason,
+            at_us=now_us,
+        ),
+    )

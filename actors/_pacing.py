@@ -53,10 +53,6 @@ class RateLimit:
         if self.per_s:
             self._tokens -= 1.0
 
-    def wait_s(self) -> float:
-        """Seconds until the next send is allowed."""
-        return 0.0 if not self.per_s else max(0.0, (1.0 - self._tokens) / self.per_s)
-
 
 class RetryBudget:
     """Resends after failures: at most a share of the minute's first sends, but always some a second.

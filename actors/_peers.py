@@ -7,7 +7,6 @@ the answer, with the answer to something sent later (a peer works in order), by 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 
 from actors._buffer import Work
 from foldward.contracts import clock
@@ -216,7 +215,7 @@ class Peers:
         found = self.breakers.get(peer)
         if found is None:
             if len(self.breakers) >= MAX_BREAKERS:
-                self._forget()
+                self._drop_idle()
             found = self.breakers[peer] = CircuitBreaker(
                 self._settings.threshold,
                 self._settings.recovery_s,
@@ -227,10 +226,10 @@ class Peers:
             )
         return found
 
-    def _forget(self) -> None:
-        idle = (name for name in self.breakers if name not in self._peers)
-        for name in list(islice(idle, 1)):
-            del self.breakers[name]
+    def _drop_idle(self) -> None:
+        idle = next((name for name in self.breakers if name not in self._peers), None)
+        if idle is not None:
+            del self.breakers[idle]
 
     def choose(self) -> tuple[Peer, Permit] | None:
         """The connected peer with most room whose breaker lets one request through."""

@@ -707,3 +707,122 @@ def test_effects_are_plain_data() -> None:
     room.desk.offer(admitted(0))
     (write,) = room.plan()
     assert msgspec.structs.asdict(write.fact)["request_id"] == IDS[0]
+
+
+# --- rare things -------------------------------------------------------------------------------------------
+
+
+def test_a_lease_that_is_granted_after_it_ran_out_is_given_back() -> None:
+    room = Room()
+    room.join()
+    room.desk.offer(admitted(0))
+    (write,) = room.plan()
+    room.tick(120.0)
+    (returned,) = told(room.commit(write), WorkReturned)
+    assert (returned.request_ids, returned.started) == ((IDS[0],), ())
+    assert room.commit(write, attempt=None) == []
+
+
+def test_a_silent_peer_is_a_failure_of_its_link_a_dead_one_is_not() -> None:
+    room = Room()
+    for _ in range(4):
+        room.join("w1")
+        room.desk.left("w1", "disconnected", room.now, room.now_us)
+    room.join("w1")
+    assert room.desk.peers.breakers["w1"].snapshot()["failures"] == 0
+    seen: list[Effect] = []
+    for _ in range(5):
+        room.join("w1")
+        seen += room.desk.left("w1", "silent for 31 s", room.now, room.now_us)
+    assert events(seen) == ["breaker.opened"]
+
+
+def test_a_link_whose_breaker_is_open_leaves_the_work_to_its_neighbour() -> None:
+    room = Room()
+    for _ in range(5):
+        room.join("sick", capacity=9)
+        room.desk.left("sick", "silent for 31 s", room.now, room.now_us)
+    room.join("sick", capacity=9)
+    room.join("well", capacity=1)
+    room.join("fit", capacity=2)
+    for n in range(6):
+        room.desk.offer(admitted(n))
+    assert sorted(effect.peer for effect in room.send()) == ["fit", "fit", "well"]
+
+
+def test_bytes_do_not_leave_once_the_breaker_has_opened() -> None:
+    room = Room()
+    room.join(capacity=9)
+    for n in range(6):
+        room.desk.offer(admitted(n))
+    writes = room.plan()
+    for write in writes[:5]:
+        room.commit(write)
+    for n in range(5):
+        room.desk.refused(FrameRefused(peer="w1", request_id=IDS[n], error="full"), room.now, 0)
+    (returned,) = told(room.commit(writes[5]), WorkReturned)
+    assert returned.request_ids == (IDS[5],)
+
+
+def test_a_refusal_for_something_that_is_over_changes_nothing() -> None:
+    room = Room()
+    room.join()
+    room.desk.offer(admitted(0))
+    room.send()
+    room.answered(answer(0))
+    late = FrameRefused(peer="w1", request_id=IDS[0], error="full")
+    assert room.desk.refused(late, room.now, 0) == []
+    assert room.desk.refused(FrameRefused(peer="w1", request_id=IDS[9], error="full"), room.now, 0) == []
+
+
+def test_a_payload_that_is_no_request_ends_its_row() -> None:
+    room = Room()
+    room.join()
+    room.desk.offer(Admitted(request_id=IDS[0], name="sma", kind="oos", payload=b"junk", due_us=0))
+    (write,) = room.plan()
+    (failed,) = told(room.commit(write, attempt=2), AttemptFailed)
+    assert failed.code == "storage.corrupt"
+    assert room.desk.peers.get("w1").credit() == 2  # type: ignore[union-attr]
+
+
+def test_breakers_of_peers_that_come_and_go_do_not_pile_up() -> None:
+    room = Room()
+    for n in range(1100):
+        room.join(f"w{n}")
+        room.desk.left(f"w{n}", "bye", room.now, room.now_us)
+    assert len(room.desk.peers.breakers) <= 1000
+
+
+def test_leases_that_are_over_do_not_pile_up_behind_their_deadlines() -> None:
+    room = Room()
+    room.join(capacity=100)
+    for _ in range(60):
+        for n in range(50):
+            room.desk.offer(admitted(n))
+        room.send()
+        for n in range(50):
+            room.answered(answer(n))
+            room.settle(n)
+        room.tick(0.1)
+    assert len(room.desk._deadlines) <= 1200
+
+
+def test_an_unknown_peer_that_leaves_or_starts_something_is_nobody() -> None:
+    room = Room()
+    assert room.desk.left("ghost", "gone", room.now, room.now_us) == []
+    room.desk.started("ghost", IDS[0])
+    room.desk.beat("ghost", 5)
+    error = WireError("wire.unparseable", b"x")
+    assert len(told(room.desk.unreadable(error, b"x", "ghost"), Hold)) == 1
+
+
+def test_work_whose_fate_nobody_tells_is_left_to_its_row_after_a_minute() -> None:
+    room = Room()
+    room.join()
+    room.desk.offer(admitted(0))
+    room.send()
+    room.tick(120.0)
+    assert room.desk.knows(IDS[0])
+    room.tick(60.0)
+    assert not room.desk.knows(IDS[0])
+    assert room.desk.buffer.missed
