@@ -62,6 +62,7 @@ class Reporter(ProductActor):
         self._written = 0
         self._failed = 0
         self._day: str | None = None
+        self._known: dict[str, dict[str, int]] = {}
         self._strategies = (-1, 0)  # revision, count
         self._counted: float | None = None
         self._looked: float | None = None
@@ -72,6 +73,7 @@ class Reporter(ProductActor):
         """Know when the last daily report was made."""
         self._reader = Reader(self._database)
         self._day = self._reader.meta(LAST_REPORT)
+        self._known = _counters(self._reader.meta(LAST_COUNTERS))
 
     def on_start(self) -> None:
         """Write at once, then whenever something changes."""
@@ -82,6 +84,7 @@ class Reporter(ProductActor):
         """The last state is written, then the rows are closed."""
         self._reason = "stop"
         self._guarded(self._snapshots, True)
+        self._guarded(self._renew)
         self._reader.close()
 
     def on_receive(self, message: Any) -> Any:
@@ -185,29 +188,44 @@ class Reporter(ProductActor):
         }
 
     def _report(self, today: str) -> None:
-        stored = self._reader.meta(LAST_COUNTERS)
-        try:
-            before = msgspec.json.decode(stored, type=dict[str, int]) if stored else {}
-        except msgspec.DecodeError:
-            before = {}
-        restarts = tree_figures(self._tree())["restarts"] if self._tree is not None else None
-        report = figures.daily_report(self._reader, today, clock.utc_us(), before, restarts)
-        path = self._reports / f"daily-{today}.json"
-        atomic_write(path, _json(report))
-        atomic_write(path.with_suffix(".md"), figures.daily_markdown(report))
+        """The report of a new day, told once."""
+        self._known = {"before": self._known.get("now", {}), "now": {}}
+        report, path = self._write_report(today)
         self._day = today
         # The date last: a crash before it makes the same report again, into the same file.
-        counters = _json(self._reader.counters()).decode()
-        self.write(SetMeta(key=LAST_COUNTERS, value=counters), reply=False)
         self.write(SetMeta(key=LAST_REPORT, value=today), tag="report")
         self.emit("report.daily", {"path": str(path)}, run_id=self._run_id)
         self.notify(f"report:{today}", f"Foldward daily report {today}", report["summary"], "info")
         self._note("report")
+
+    def _renew(self) -> None:
+        """The same file again at the end: a core that runs for minutes has a report of what it did."""
+        if self._day is not None and self._day == f"{clock.utcnow():%Y-%m-%d}":
+            self._write_report(self._day)
+
+    def _write_report(self, day: str) -> tuple[dict[str, Any], Path]:
+        restarts = tree_figures(self._tree())["restarts"] if self._tree is not None else None
+        before = self._known.get("before", {})
+        report = figures.daily_report(self._reader, day, clock.utc_us(), before, restarts)
+        path = self._reports / f"daily-{day}.json"
+        atomic_write(path, _json(report))
+        atomic_write(path.with_suffix(".md"), figures.daily_markdown(report))
+        self._known["now"] = self._reader.counters()
+        self.write(SetMeta(key=LAST_COUNTERS, value=_json(self._known).decode()), reply=False)
         if self._on_daily is not None:
             try:
                 self._on_daily(report, path)
             except Exception as error:  # a further form of the report is never worth the actor
                 logger.warning("a form of the daily report failed: {}", error)
+        return report, path
+
+
+def _counters(stored: str | None) -> dict[str, dict[str, int]]:
+    """{"before": counters at the report before the last, "now": at the last}; empty when not readable."""
+    try:
+        return msgspec.json.decode(stored, type=dict[str, dict[str, int]]) if stored else {}
+    except msgspec.DecodeError:
+        return {}
 
 
 def _json(value: Any) -> bytes:

@@ -22,8 +22,18 @@ from actors.telemetry import Telemetry
 from actors.wfv_scheduler import WFVScheduler
 from foldward.contracts import clock, jobs
 from foldward.contracts.events import EVENTS
-from foldward.contracts.facts import AdmitRequest, StartWfv
-from foldward.contracts.messages import Emit, Figures, Notify, PeerBeat, PeerSilent, Refresh, Settled, Tail
+from foldward.contracts.facts import AdmitRequest, CountUp, StartWfv
+from foldward.contracts.messages import (
+    Emit,
+    Figures,
+    Notify,
+    PeerBeat,
+    PeerSilent,
+    Refresh,
+    Settled,
+    Tail,
+    Write,
+)
 from foldward.settings import HeartbeatTable, NotifyTable, RankTable, StorageTable, TelemetryTable, WfvTable
 from foldward.wire import dumps
 from storage import open_writer
@@ -261,6 +271,27 @@ def test_the_daily_report_is_made_once_a_day_and_after_a_restart_not_again(house
         until(lambda: reader.meta(LAST_REPORT) == "2026-02-04")
         until(lambda: len(house.events("report.daily")) == 2)
         root.stop(5.0)
+    reader.close()
+
+
+def test_the_report_of_the_day_is_renewed_at_the_end_and_counts_from_the_day_before(house: House) -> None:
+    report = house.home / "reports" / "daily-2026-02-03.json"
+    reader = Reader(house.database)
+    with freezegun.freeze_time("2026-02-02 12:00:00") as frozen:
+        root = house.boot("telemetry", "db_writer", "reporter")
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-02")
+        root.handle("db_writer").tell(Write(fact=CountUp(counts={"throttled": 5})))
+        until(lambda: reader.counters()["throttled"] == 5)
+        frozen.tick(86_400.0)
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-03")
+        assert json.loads(report.read_text())["day_counters"]["throttled"] == 5
+        root.stop(5.0)
+        root = house.boot("telemetry", "db_writer", "reporter")
+        root.handle("db_writer").tell(Write(fact=CountUp(counts={"throttled": 2})))
+        until(lambda: reader.counters()["throttled"] == 7)
+        root.stop(5.0)
+        assert json.loads(report.read_text())["day_counters"]["throttled"] == 7
+        assert len(house.events("report.daily")) == 2
     reader.close()
 
 
