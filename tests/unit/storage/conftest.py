@@ -119,6 +119,7 @@ def settings():
 @pytest.fixture
 def writer(path, settings):
     writer = open_writer(path, settings)
+    writer._connection.pragma("synchronous", 0)  # no test here pulls the plug
     yield writer
     writer.close()
 
