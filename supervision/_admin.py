@@ -7,9 +7,9 @@ from typing import Any
 
 from pykka import ActorDeadError
 
+from supervision._administration import Call
 from supervision._mailbox import Ask, Reply
 from supervision._row import Info
-from supervision._supervisor import Call
 from supervision.names import Handle
 from supervision.spec import Child
 

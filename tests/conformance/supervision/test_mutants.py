@@ -27,7 +27,9 @@ class Mutant(NamedTuple):
 
 
 PLAN = "supervision.plan"
-SUPERVISOR = "supervision._supervisor"
+CHILDREN = "supervision._children"
+RESTARTS = "supervision._restarts"
+ADMINISTRATION = "supervision._administration"
 MUTANTS = [
     Mutant(
         "the edge of the window is outside",
@@ -47,7 +49,7 @@ MUTANTS = [
     ),
     Mutant(
         "failed attempts are not counted",
-        SUPERVISOR,
+        RESTARTS,
         "self._count(failed.spec.id)",
         "pass",
         f"{HERE}/test_intensity.py",
@@ -55,7 +57,7 @@ MUTANTS = [
     ),
     Mutant(
         "a group restart counts each of its members",
-        SUPERVISOR,
+        RESTARTS,
         "row.record.restarts += 1\n            delay",
         "row.record.restarts += 1\n            self._count(id)\n            delay",
         f"{HERE}/test_intensity.py",
@@ -63,7 +65,7 @@ MUTANTS = [
     ),
     Mutant(
         "children are stopped in start order",
-        SUPERVISOR,
+        CHILDREN,
         "for row in reversed(list(self.rows.values())) if row.life",
         "for row in list(self.rows.values()) if row.life",
         f"{HERE}/test_start_stop.py",
@@ -79,7 +81,7 @@ MUTANTS = [
     ),
     Mutant(
         "news of a replaced incarnation is believed",
-        SUPERVISOR,
+        RESTARTS,
         "if row is None or row.life is not life:\n            return  # news",
         "if row is None or row.life is None:\n            return  # news",
         f"{HERE}/test_administration.py",
@@ -119,7 +121,7 @@ MUTANTS = [
     ),
     Mutant(
         "one_for_all leaves who is up again running while it retries",
-        SUPERVISOR,
+        RESTARTS,
         "for row in reversed(up):",
         "for row in ():",
         f"{HERE}/test_exits.py",
@@ -175,7 +177,7 @@ MUTANTS = [
     ),
     Mutant(
         "terminating a child does not cancel its restart",
-        SUPERVISOR,
+        ADMINISTRATION,
         "        row = self._row(id)\n        row.cancel()\n        self.pending = {cause: p for cause, p in"
         " self.pending.items() if p.ids}\n        if row.life is not None:\n            self._stop_row(row)\n"
         '        row.down("stopped")\n        if row.spec.restart',

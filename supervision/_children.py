@@ -1,0 +1,220 @@
+"""A supervisor's hands: starting one child and waiting for it, stopping it in time, reporting both."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from pykka import ActorDeadError
+
+from supervision._clock import real, utc_us
+from supervision._hooks import Actor
+from supervision._life import ActorLife, Exit, Life
+from supervision._row import Pending, Row
+from supervision.errors import StartFailed
+from supervision.plan import Ending
+from supervision.report import CrashReport, code_of
+from supervision.spec import Child, Restart
+
+
+class Children(Actor):
+    """The state of a supervisor, and what it does to one child at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nest = self._life.child.nest
+        assert nest is not None
+        self.nest = nest
+        self.tree = self._life.tree
+        self.rows: dict[str, Row] = {}
+        self.window: list[float] = []
+        self.pending: dict[str, Pending] = {}  # by the id whose failure caused it
+        self.gave_up: str | None = None
+        self._starting: Life | None = None
+        self._made = 0
+        self._reports: list[CrashReport] = []
+        self._rng = random.Random()
+
+    def _start(self, row: Row) -> None:
+        """Start one incarnation and wait for it. A child that declines is left not running, without error.
+
+        Raises StartFailed.
+        """
+        spec = row.spec
+        row.cancel()
+        life = self._new_life(spec)
+        row.life, row.state, row.backoff_until = life, "starting", None
+        self._starting = life
+        try:
+            life.start()
+            if self._life.stopping:
+                life.ready.set()
+            life.ready.wait(spec.start_timeout)
+        except RuntimeError as error:  # the machine gives no more threads
+            row.down("failed")
+            raise StartFailed(spec.id, error) from error
+        finally:
+            self._starting = None
+        if life.up:
+            self.tree.names.bind(
+                spec.id, life.incarnation, life.mailbox, holder=life.holder, pid=life.pid, kind=life.kind
+            )
+            row.state = "running"
+            self.tree.monitor.watch(life)
+            return
+        self._not_up(row, life)
+
+    def _not_up(self, row: Row, life: Life) -> None:
+        spec = row.spec
+        cause: BaseException
+        if life.exit is None or not life.done.is_set:
+            if self._life.stopping:
+                life.request_stop()
+                life.done.wait(0.0 if spec.shutdown == "kill" else spec.shutdown)
+                cause = ActorDeadError("the supervisor was told to stop")
+            else:
+                cause = TimeoutError(f"not started within {spec.start_timeout:g} s")
+            if not life.abandon(Ending.HUNG, str(cause)):
+                life.done.wait(1.0)
+        elif life.declined:
+            row.record.last_exit = life.exit
+            row.down("stopped")
+            return
+        else:
+            cause = life.exit.error or RuntimeError(life.exit.reason)
+        exit = life.exit or Exit(Ending.HUNG, str(cause), at_us=utc_us())
+        self._remember(row, life, exit, "start_error")
+        row.down("failed")
+        raise StartFailed(spec.id, cause)
+
+    def _new_life(self, spec: Child) -> Life:
+        number = self.tree.names.next_incarnation(spec.id)
+        if spec.command is not None:
+            from supervision._process import ProcessLife  # it needs nothing of the actor machinery
+
+            return ProcessLife(spec, self.tree, number, self._news)
+        return ActorLife(spec, self.tree, number, self._news)
+
+    def _news(self, message: Any) -> None:
+        box = self._life.mailbox
+        if box is not None:
+            box.offer(message)
+
+    def _stop_all(self) -> None:
+        """Reverse order, one at a time; dynamic children together under one timer."""
+        for waiting in list(self.pending.values()):
+            waiting.cancel()
+        self.pending.clear()
+        rows = [row for row in reversed(list(self.rows.values())) if row.life is not None]
+        if self.nest.template is not None:
+            self._stop_together(rows)
+        else:
+            for row in rows:
+                self._stop_row(row)
+        static = {spec.id for spec in self.nest.children}
+        for row in self.rows.values():
+            if row.state == "backoff":
+                row.down("stopped")
+            if row.spec.id not in static:  # added by hand or after a template: lost with this incarnation
+                self.tree.release(row.spec, "stopped")
+                self.tree.disclaim(row.spec, forget=row.generated)
+
+    def _stop_together(self, rows: Sequence[Row]) -> None:
+        template = self.nest.template
+        assert template is not None
+        limit = template.shutdown
+        lives = [row.life for row in rows if row.life is not None]
+        if limit != "kill":
+            for row in rows:
+                row.state = "stopping"
+            for life in lives:
+                life.request_stop()
+            end = real() + limit
+            for life in lives:
+                life.done.wait(max(0.0, end - real()))
+        for row in rows:
+            self._stop_row(row, waited=limit != "kill")
+
+    def _stop_row(self, row: Row, *, waited: bool = False) -> None:
+        """Stop one child within its shutdown and note how that went."""
+        life, limit = row.life, row.spec.shutdown
+        assert life is not None
+        row.state = "stopping"
+        if limit == "kill":
+            life.abandon(Ending.KILLED, "killed")
+        else:
+            if not waited:
+                life.request_stop()
+                life.done.wait(limit)
+            if not life.done.is_set:
+                life.abandon(Ending.HUNG, f"not stopped within {limit:g} s")
+        self._bury(row, life, "shutdown_error")
+
+    def _bury(self, row: Row, life: Life, context: str) -> Exit:
+        """The end of an incarnation: its name is free, its exit is remembered and told."""
+        exit = life.exit
+        if exit is None:  # it ended while somebody else was ending it
+            life.done.wait(1.0)
+            exit = life.exit or Exit(Ending.HUNG, "no exit was recorded")
+        self.tree.names.unbind(row.spec.id, life.incarnation)
+        self.tree.monitor.forget(life)
+        row.uptime = life.uptime()
+        row.down("stopped")
+        self._remember(row, life, exit, context)
+        return exit
+
+    def _remember(self, row: Row, life: Life, exit: Exit, context: str) -> None:
+        record = row.record
+        record.last_exit = exit._replace(error=None, stack=None)
+        failed = exit.ending in (Ending.CRASH, Ending.HUNG)
+        if failed:
+            record.last_error = {"code": code_of(exit), "message": exit.reason, "at_us": exit.at_us}
+        self._event(
+            "supervisor.child_terminated", row.spec.id, exit.reason, row, incarnation=life.incarnation
+        )
+        if failed:
+            report = CrashReport(self.id, context, life, exit)
+            record.reports.append(report)
+            self._reports.append(report)
+
+    def _send_reports(self) -> None:
+        """After the restart, not before: formatting a stack takes longer than starting a child."""
+        reports, self._reports = self._reports, []
+        for report in reports:
+            self.tree.sink.crash(report)
+
+    def _declined(self, row: Row) -> None:
+        if row.spec.restart is Restart.TEMPORARY or self.nest.template is not None:
+            self._remove(row, "declined")
+        else:
+            self.tree.release(row.spec, "declined")
+
+    def _remove(self, row: Row, why: str) -> None:
+        row.cancel()
+        self.rows.pop(row.spec.id, None)
+        self.tree.release(row.spec, why)
+        self.tree.disclaim(row.spec, forget=row.generated)
+
+    def _event(
+        self,
+        event_type: str,
+        child: str,
+        reason: str,
+        row: Row | None = None,
+        *,
+        backoff: float = 0.0,
+        incarnation: int | None = None,
+    ) -> None:
+        record = row.record if row is not None else self.tree.record(self.id)
+        self.tree.sink.event(
+            event_type,
+            {
+                "supervisor": self.id,
+                "child": child,
+                "reason": reason,
+                "restarts": record.restarts,
+                "backoff_s": round(backoff, 6),
+                "incarnation": self.incarnation if incarnation is None else incarnation,
+            },
+        )
