@@ -177,15 +177,6 @@ class Core:
             return []
         return worker_rows(self.root.snapshot(), views(self.root).get("dispatcher", {}).get("workers", []))
 
-    def dashboard(self, wanted: bool) -> str | None:
-        """Serve the dashboard from a thread of this process; its address, or why there is none."""
-        if not wanted:
-            return None
-        from foldward.app.status import status
-        from foldward.web.serve import serve_in_thread
-
-        return serve_in_thread(self.home, self.snapshot.settings.web, lambda: status(self.home, timeout=2))
-
     def _describe(self) -> None:
         if self._lock is not None:
             self._lock.describe(

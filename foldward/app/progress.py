@@ -22,7 +22,6 @@ class Progress:
         self._total = 0
         self._done = 0
         self._last = 0.0
-        self._said: set[str] = set()
 
     def __enter__(self) -> Progress:
         if not self._quiet and sys.stderr.isatty():
@@ -77,12 +76,6 @@ class Progress:
             self._bar.console.print(text, highlight=False)
         elif not self._quiet:
             sys.stderr.write(text + "\n")
-
-    def say_once(self, text: str | None) -> None:
-        """A remark, unless it is empty or was made before."""
-        if text and text not in self._said:
-            self._said.add(text)
-            self.say(text)
 
     def _line(self, note: str) -> None:
         self._last = clock.now()

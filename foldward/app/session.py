@@ -48,7 +48,7 @@ class RunWish:
     faults: bool = False
     report: Path | None = None
     quiet: bool = False
-    dashboard: bool = False
+    dashboard: Callable[[Home], str] | None = None  # serves while the run lives; gives its address
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ def _validate(run: _Run) -> RunDone:
     try:
         core.start()
         run.progress.step()
-        run.progress.say_once(core.dashboard(run.wish.dashboard))
+        if run.wish.dashboard is not None:
+            run.progress.say(f"dashboard {run.wish.dashboard(run.home)}")
         _write(
             core, StartRun(run_id=run.run_id, seed=run.wish.seed, manifest=run.manifest, at_us=clock.utc_us())
         )

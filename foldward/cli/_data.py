@@ -10,7 +10,6 @@ import typer
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
-from foldward.contracts.errors import DataError
 from foldward.contracts.timeframe import parse_timeframe, timeframe_label
 
 group = typer.Typer(help="Candles: check a file against the data contract, import, repair, list.")
@@ -74,7 +73,7 @@ def _show(report: dict[str, Any]) -> None:
     rows = []
     for finding in report["findings"]:
         places = "; ".join(
-            f"line {place['line']}"
+            (f"line {place['line']}" if place.get("line") else "the file")
             + (f" {place['time']}" if place.get("time") else "")
             + (f": {place['detail']}" if place.get("detail") else "")
             for place in finding["places"][:3]
@@ -110,6 +109,7 @@ def import_file(
         utc=utc,
         allow=tuple(allow or ctx.settings.data.allow),
         synthetic=synthetic,
+        coverage_min=ctx.settings.data.coverage_min,
     )
     if ctx.as_json:
         print_json(_entry(entry))
@@ -134,20 +134,32 @@ def repair(
     ctx: Context,
     file: FileArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="The new file.", show_default=False)],
+    timeframe: TimeframeOption = None,
+    synthetic: SyntheticOption = False,
+    utc: UtcOption = False,
+    allow: AllowOption = None,
 ) -> int:
-    """Write a repaired copy (sorted, exact duplicates removed …) and say what was changed."""
-    from foldward.data.contract import repair as repair_file
+    """Write a repaired copy and say what was changed. Exit 7 when it is still refused."""
+    from foldward.data.repair import repair as repair_file
 
-    if out.exists() and out.samefile(file):
-        raise DataError("data.unreadable", f"{out} is the source itself", hint="name another --out")
-    done = repair_file(file, out)
+    done = repair_file(
+        file,
+        out,
+        _minutes(timeframe),
+        utc=utc,
+        allow=tuple(allow or ctx.settings.data.allow),
+        synthetic=synthetic,
+    )
     if ctx.as_json:
         print_json(done)
     else:
-        say(f"{out}: {done.get('fingerprint')}")
-        for change in done.get("changes", ()):
-            say(f"  {change}")
-    return 0
+        kept = "accepted" if done["accepted"] else "still REFUSED"
+        say(f"{out}: {kept}, {done['rows_before']:,} rows before, {done['rows_after']:,} after")
+        for change in done["changes"]:
+            say(f"  {change['code']} ×{change['count']}: {change['action']}")
+        if not done["accepted"]:
+            _show(done["report"] if isinstance(done["report"], dict) else done["report"].to_dict())
+    return 0 if done["accepted"] else 7
 
 
 def list_entries(ctx: Context) -> None:

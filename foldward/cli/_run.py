@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,9 @@ from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, say
 from foldward.contracts.errors import ConfigError
+
+if TYPE_CHECKING:
+    from foldward.settings import Home
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +77,7 @@ def run(
         faults=faults,
         report=report,
         quiet=ctx.as_json,
-        dashboard=dashboard and not ctx.as_json,
+        dashboard=_dashboard(ctx) if dashboard and not ctx.as_json else None,
     )
     done = run_session(ctx.home, ctx.snapshot, wish)
     if ctx.as_json:
@@ -81,6 +85,13 @@ def run(
     else:
         _show(done.answer, done.league, done.refused, limit)
     return done.exit_code
+
+
+def _dashboard(ctx: Context) -> Callable[[Home], str]:
+    from foldward.app.status import status
+    from foldward.web.serve import serve_in_thread
+
+    return lambda home: serve_in_thread(home, ctx.settings.web, lambda: status(home, timeout=2))
 
 
 def _show(

@@ -29,7 +29,7 @@ def serve_in_thread(home: Home, settings: WebTable, collect: StatusSource) -> st
         listener = _listen(settings.host, 0)
     server = _server(home, collect)
     threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard", daemon=True).start()
-    return f"dashboard {_address(listener)}"
+    return _address(listener)
 
 
 def _server(home: Home, collect: StatusSource) -> uvicorn.Server:
