@@ -345,3 +345,17 @@ def test_bytes_that_are_no_database_are_refused(tmp_path):
     with pytest.raises(StorageError) as refused:
         Reader(path).queue_counts()
     assert refused.value.code == "storage.corrupt"
+
+
+def test_durations_of_one_commit_are_summed_in_their_bucket(facts, writer, reader):
+    strategies = [(n, f"s{n}") for n in range(1, 4)]
+    writer.apply([facts.admit(n, name) for n, name in strategies])
+    writer.apply([facts.lease(n) for n, _ in strategies])
+    # 500.000, 500.001 and 499.999 ms share one bucket.
+    times = {1: 500_000, 2: 500_001, 3: 499_999}
+    outcomes = writer.apply([facts.answer(n, at_us=T0 + us) for n, us in times.items()])
+    assert all(outcome.ok for outcome in outcomes)
+    figures = reader.latency()
+    assert (figures["count"], figures["min_s"], figures["max_s"]) == (3, 0.499999, 0.500001)
+    assert figures["mean_s"] == pytest.approx(0.5)
+    assert reader._value("SELECT count(*) FROM latencies WHERE what = 'latency'") == 1
