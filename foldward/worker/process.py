@@ -14,6 +14,7 @@ from loguru import logger
 from foldward.contracts import clock
 from foldward.contracts.jobs import Backtest, Heartbeat
 from foldward.wire import dumps
+from foldward.wire.links.worker import answer, leave
 from foldward.worker._limits import Parent, address_space, resident
 from foldward.worker.desk import Desk
 from foldward.worker.runner import failed
@@ -21,6 +22,7 @@ from foldward.worker.runner import failed
 FLUSH = 32  # answers sent together at most
 FLUSH_S = 0.002  # and no answer waits longer than this for a neighbour
 HUNG_GRACE_S = 5.0  # after a job's limit, before the heart answers in its place
+STOP_S = 2.0  # a stopping worker finishes its job in this time or gives it back
 ORPHAN_S = 10.0  # an ipc worker without core for so long is nobody's
 
 
@@ -60,6 +62,7 @@ class WorkerProcess:
         self._parent = parent
         self._local = local
         self._stopping: str | None = None
+        self._stopped_at = 0.0
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._answers: list[bytes] = []
         self._flushed = 0.0
@@ -70,7 +73,8 @@ class WorkerProcess:
 
     def stop(self, reason: str) -> None:
         """Finish what runs, give back what waits, leave."""
-        self._stopping = self._stopping or reason
+        if self._stopping is None:
+            self._stopping, self._stopped_at = reason, clock.now()
 
     def handle_signals(self) -> None:
         """SIGTERM and SIGINT drain."""
@@ -120,8 +124,8 @@ class WorkerProcess:
             },
         )
 
-    def check(self, send: Callable[[bytes], None]) -> None:
-        """The heart's watch: the parent's death, and a job that does not come back from its limit."""
+    def check(self, last_words: Callable[[list[bytes]], None]) -> None:
+        """The heart's watch: a dead parent, a job that outlives its limit, a stop that takes too long."""
         if self._parent is not None and self._parent.gone():
             logger.warning("the parent is gone; worker {} ends", self._id)
             os._exit(0)
@@ -135,8 +139,14 @@ class WorkerProcess:
             logger.bind(trace_id=job.trace_id, request_id=job.request_id).error(
                 "hung for {:.0f} s; worker {} ends", age, self._id
             )
-            send(dumps(failed(job, "engine.timeout", f"hung for {age:.0f} s; the worker was ended")))
+            late = failed(job, "engine.timeout", f"hung for {age:.0f} s; the worker was ended")
+            last_words(answer(dumps(late)))
             os._exit(70)
+        if self._stopping is not None and clock.now() - self._stopped_at > STOP_S:
+            log = logger.bind(trace_id=job.trace_id, request_id=job.request_id)
+            log.warning("given back unfinished: worker {} ends", self._id)
+            last_words(leave(self._stopping))
+            os._exit(0)
 
     def _take(self, timeout_ms: int) -> None:
         arrived = self._wire.poll(timeout_ms)

@@ -80,7 +80,7 @@ class WorkerPort:
 
     def bye(self, reason: str) -> None:
         """Take no more work; what is held and not answered goes elsewhere."""
-        self._socket.send_multipart([_frames.BYE, reason.encode()])
+        self._socket.send_multipart(leave(reason))
 
     def close(self, linger: float = 5.0) -> None:
         """Wait at most `linger` seconds until core has taken the answers."""
@@ -88,11 +88,21 @@ class WorkerPort:
         self._context.destroy(linger=int(linger * 1000) if self.connected else 0)
 
 
+def answer(message: bytes) -> list[bytes]:
+    """Frames of one RESULT."""
+    return [_frames.RESULT, message]
+
+
+def leave(reason: str) -> list[bytes]:
+    """Frames of BYE."""
+    return [_frames.BYE, reason.encode()]
+
+
 class Heart(threading.Thread):
     """Beats every `interval_s`, whatever the worker computes; `check` runs every 0.25 s beside it.
 
-    beat() makes the HEARTBEAT; check(send) may send a last message through `send` (a RESULT on the worker's
-    behalf) and end the process.
+    beat() makes the HEARTBEAT; check(last_words) may speak for the worker (`answer` or `leave` make the
+    frames) and end the process.
     """
 
     def __init__(
@@ -102,7 +112,7 @@ class Heart(threading.Thread):
         beat: Callable[[], Heartbeat],
         *,
         interval_s: float = 10.0,
-        check: Callable[[Callable[[bytes], None]], None] | None = None,
+        check: Callable[[Callable[[list[bytes]], None]], None] | None = None,
         settings: LinkTable | None = None,
     ) -> None:
         super().__init__(name="heart", daemon=True)
@@ -123,17 +133,19 @@ class Heart(threading.Thread):
         secure(sock, self._settings, self._endpoint, server=False)
         connect(sock, self._endpoint)
 
-        def send(message: bytes) -> None:
-            sock.setsockopt(zmq.LINGER, 1000)
-            sock.send_multipart([_frames.RESULT, message], zmq.NOBLOCK)
-            context.destroy(linger=1000)
+        def last_words(frames: list[bytes]) -> None:
+            sock.send_multipart(frames, zmq.NOBLOCK)
+            context.destroy(linger=500)
+            self._stop_it.set()
 
         try:
             ticks = max(1, round(self._interval_s / 0.25))
             count = 0
             while not self._stop_it.wait(min(0.25, self._interval_s)):
                 if self._check is not None:
-                    self._check(send)
+                    self._check(last_words)
+                    if self._stop_it.is_set():
+                        return
                 count += 1
                 if count >= ticks:
                     count = 0

@@ -197,6 +197,17 @@ def test_sigterm_lets_the_worker_finish_and_leave(core, make_job):
     assert core.wait(PeerLeft)[0].reason == "bye SIGTERM"
 
 
+def test_sigterm_gives_back_a_job_that_takes_too_long(core, make_job, tmp_path):
+    (tmp_path / "bad_kinds.py").write_text(KINDS)
+    process = core_worker_with(core, tmp_path)
+    job = make_job(strategy=Strategy(name="s", kind="sleeps"))
+    core.link.send("worker-1", job.request_id, dumps(job))
+    core.wait(PeerStarted)
+    process.send_signal(signal.SIGTERM)
+    assert core.wait(PeerLeft, timeout=8.0)[0].reason == "bye SIGTERM"
+    assert process.wait(10) == 0
+
+
 def test_a_worker_ends_when_its_parent_dies(core, tmp_path):
     script = (
         "import subprocess, sys, os, time\n"

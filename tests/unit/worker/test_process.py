@@ -7,6 +7,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from foldward.contracts.jobs import Backtest, Strategy
@@ -123,7 +124,7 @@ def test_an_ipc_worker_without_core_waits_ten_seconds(monkeypatch):
 def test_a_hung_job_is_answered_by_the_heart_before_it_ends_the_process(monkeypatch):
     now = [100.0]
     ended: list[int] = []
-    sent: list[bytes] = []
+    sent: list[list[bytes]] = []
     monkeypatch.setattr("foldward.worker.process.clock", SimpleNamespace(now=lambda: now[0]))
     monkeypatch.setattr(os, "_exit", ended.append)
     process = WorkerProcess(Wire(), EchoDesk(), id="w")
@@ -135,8 +136,28 @@ def test_a_hung_job_is_answered_by_the_heart_before_it_ends_the_process(monkeypa
     now[0] += 0.2
     process.check(sent.append)
     assert ended == [70]
-    answer = loads(sent[0])
+    assert sent[0][0] == b"RESULT"
+    answer = loads(sent[0][1])
     assert (answer.request_id, answer.code) == ("r", "engine.timeout")
+
+
+def test_a_stop_that_takes_too_long_gives_the_job_back(monkeypatch):
+    now = [100.0]
+    ended: list[int] = []
+    said: list[list[bytes]] = []
+    monkeypatch.setattr("foldward.worker.process.clock", SimpleNamespace(now=lambda: now[0]))
+    monkeypatch.setattr(os, "_exit", ended.append)
+    process = WorkerProcess(Wire(), EchoDesk(), id="w")
+    process._begin(msgspec.structs.replace(JOB, deadline_s=None))
+    now[0] += 100
+    process.stop("SIGTERM")
+    now[0] += 1.9
+    process.stop("SIGINT")
+    process.check(said.append)
+    assert (said, ended) == ([], [])
+    now[0] += 0.2
+    process.check(said.append)
+    assert (said, ended) == ([[b"BYE", b"SIGTERM"]], [0])
 
 
 def test_a_dead_parent_ends_the_process_even_while_it_computes(monkeypatch):
