@@ -28,6 +28,7 @@ from foldward.contracts.messages import (
     Figures,
     Notify,
     PeerBeat,
+    PeerLeft,
     PeerSilent,
     Refresh,
     Settled,
@@ -380,3 +381,38 @@ def test_runs_started_at_900_and_950_defer_the_next_at_1000_with_two_pending_and
         }
         assert event["timestamp"] == "1970-01-01T00:16:40.000Z"
         root.stop(5.0)
+
+
+def test_a_service_that_hangs_gets_no_more_and_another_thread_goes_on(house: House) -> None:
+    with freezegun.freeze_time("2026-02-03 12:00:00") as frozen:
+        house.carrier.gate.clear()
+        root = house.boot("telemetry", "db_writer", "notifier")
+        notifier = root.handle("notifier")
+        notifier.tell(Notify(key="a", title="a", body="b"))
+        until(lambda: notifier.ask(Figures())["waiting"] == 1)
+        frozen.tick(122.0)
+        until(lambda: notifier.ask(Figures())["hung"] == 1)
+        house.carrier.gate.set()
+        frozen.tick(10.0)
+        until(lambda: notifier.ask(Figures())["sent"] == 1)
+        root.stop(5.0)
+
+
+def test_a_peer_that_left_is_not_missed_and_the_operator_hears_that_we_live(house: House) -> None:
+    with freezegun.freeze_time("2026-02-03 12:00:00") as frozen:
+        heartbeat = Child(
+            "heartbeat", Heartbeat, kwargs={"settings": HeartbeatTable(), "report_s": 3600.0}, inbox=KEEP
+        )
+        house.boot("telemetry", "db_writer", "notifier")
+        house.root.supervisor().start_child(heartbeat)
+        handle = house.root.handle("heartbeat")
+        beat = jobs.Heartbeat(id="worker-1", timestamp=0.0)
+        handle.tell(PeerBeat(peer="w1", beat=beat, at_us=clock.utc_us()))
+        assert [peer["peer"] for peer in handle.ask(Figures())["alive"]] == ["w1"]
+        handle.tell(PeerLeft(peer="w1", reason="bye"))
+        frozen.tick(60.0)
+        until(lambda: len(house.events("heartbeat.sent")) >= 2)
+        assert house.events("heartbeat.lost") == []
+        until(lambda: [notice.title for notice in house.carrier.notices] == ["Foldward is alive"])
+        assert len(house.events("heartbeat.discord_sent")) == 1
+        house.root.stop(5.0)

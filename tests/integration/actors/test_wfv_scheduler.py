@@ -279,3 +279,32 @@ def test_a_strategy_that_is_validated_is_no_candidate_any_more(make: Any) -> Non
     world.report("s-1", CLASSIC)
     world.pass_time(600)
     assert len(world.runs()) == 1
+
+
+def test_an_order_that_the_queue_never_answers_is_answered_after_a_minute(make: Any) -> None:
+    world = make(enabled=False)
+    world.add("s-1")
+    del world.actors["oos_queue"]
+    box = Box()
+    world.tell("wfv_scheduler", Submit(names=("s-1",), kind="wfv", reply_to=box))
+    world.pass_time(100)
+    (answer,) = box.messages
+    assert (answer.items[0].status, answer.items[0].code) == ("refused", "request.timeout")
+    assert world.actors["wfv_scheduler"].on_receive(Figures())["starting"] == 0
+
+
+def test_a_row_that_could_not_be_written_is_no_run(make: Any) -> None:
+    world = make(enabled=False)
+    world.add("s-1")
+    real = world._commit
+
+    def refuse(write: Any) -> None:
+        if type(write.fact).__name__ == "StartWfv":
+            world.broken_store = "storage.busy"
+        real(write)
+        world.broken_store = None
+
+    world._commit = refuse
+    world.tell("wfv_scheduler", Submit(names=("s-1",), kind="wfv"))
+    assert world.actors["wfv_scheduler"].on_receive(Figures())["pending"] == 0
+    assert world.told("wfv.started") == []
