@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from foldward.contracts.events import EVENTS
 from foldward.contracts.jobs import Backtest, Result
 from foldward.settings import BreakerTable, QueueTable, Settings
 from foldward.testing.actor_world import ActorWorld, answer_to
@@ -167,6 +168,8 @@ def test_every_request_ends_once_and_every_odd_byte_is_kept(tmp_path: Path, seed
         }
         assert {raw for raw in chaos.garbage if _unreadable(raw)} <= kept
         assert counters.get("nondeterministic", 0) == 0
+        for event in world.events():
+            assert set(event.data) == set(EVENTS[event.event_type].keys), event.event_type
 
 
 def _unreadable(raw: bytes) -> bool:
