@@ -124,8 +124,11 @@ class Record(Shape):
         self.reading = {**self.fields, **{k: self.fields[v] for k, v in (aliases or {}).items()}}
 
     def read(self, node: Node, path: str) -> Any:
+        pairs = alist(node, path)
+        if not pairs and path:
+            return None  # nil: no record at all
         out: dict[str, Any] = {}
-        for key, item in alist(node, path):
+        for key, item in pairs:
             if key in out:
                 continue
             shape = self.reading.get(key)

@@ -22,7 +22,7 @@ from foldward.worker.runner import failed
 FLUSH = 32  # answers sent together at most
 FLUSH_S = 0.002  # and no answer waits longer than this for a neighbour
 HUNG_GRACE_S = 5.0  # after a job's limit, before the heart answers in its place
-STOP_S = 2.0  # a stopping worker finishes its job in this time or gives it back
+STOP_S = 1.2  # a stopping worker finishes its job in this time or gives it back; core kills after 2 s
 ORPHAN_S = 10.0  # an ipc worker without core for so long is nobody's
 
 

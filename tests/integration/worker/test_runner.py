@@ -122,13 +122,13 @@ def test_a_broken_rule_of_the_engine_gives_no_number_and_says_which(cache, monke
         def signals(self, bars, params):
             import numpy as np
 
-            return np.where(bars.close[-1] > bars.close, 1, 2)
+            return np.where(bars.close[-1] > bars.close, 1, -1)
 
     plugins.register_plugin(Peeks)
     job = msgspec.structs.replace(tiny_job(), strategy=Strategy(name="s", kind="peeks_ahead"))
     answer = run_job(job, cache)
     assert answer.sharpe is None
-    assert answer.error or answer.verdict == "INVALID"
+    assert (answer.verdict, answer.faults[0].code) == ("INVALID", "engine.lookahead")
     assert loads(dumps(answer)) == answer
 
 
