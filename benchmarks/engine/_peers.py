@@ -1,7 +1,7 @@
 """One peer's time for one backtest, printed as a line of JSON. Runs under an interpreter that has the peer.
 
-`python _peers.py PEER candles.npz BARS`: SMA(10) against SMA(30), always in the market, stop 1 %, target 2 %,
-1 basis point a side. The best of several runs counts, after one that warms caches and compilers. Nothing of
+`python _peers.py PEER candles.npz BARS FAST SLOW`: SMA(FAST) against SMA(SLOW), always in the market, stop 1 %,
+target 2 %, 1 basis point a side. The best of several runs counts, after one that warms caches. Nothing of
 Foldward is imported here: the peers live in an environment of their own.
 """
 
@@ -14,7 +14,8 @@ from importlib.metadata import version
 import numpy as np
 
 warnings.simplefilter("ignore")
-FAST, SLOW, STOP, TARGET, FEE = 10, 30, 0.01, 0.02, 0.0001
+FAST, SLOW = (int(word) for word in sys.argv[4:6]) if len(sys.argv) > 5 else (50, 200)
+STOP, TARGET, FEE = 0.01, 0.02, 0.0001
 
 
 def best(function, runs=3):

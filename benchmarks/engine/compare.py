@@ -35,15 +35,17 @@ from foldward.contracts.jobs import Strategy
 from foldward.data.bars import NS, Bars, day_ends
 
 HERE = Path(__file__).parent
-STRATEGY = Strategy(
-    name="bench",
-    kind="sma",
-    params={"sma_short": 10, "sma_long": 30},
-    sl="1%",
-    tp="2%",
-    timeframe=1,
-    cash=1e6,
-)
+# The usual crossing, and one that trades every 26 bars: what a position costs against what a bar costs.
+PAIRS = {"usual": (50, 200), "dense": (10, 30)}
+
+
+def strategy(pair: tuple[int, int]) -> Strategy:
+    """SMA cross with stop and target, always in the market."""
+    params = {"sma_short": pair[0], "sma_long": pair[1]}
+    return Strategy(name="bench", kind="sma", params=params, sl="1%", tp="2%", timeframe=1, cash=1e6)
+
+
+ALL_SPLITS = "in/out of sample + 120 windows + 10 groups, with signals"
 # Peer → (share of the bars it is given, goal for peer's time ÷ ours). The goals are the project's own.
 PEERS = {
     "vectorbt numba": (1.0, 20),
@@ -84,10 +86,11 @@ def best(function: Callable[[], Any], runs: int = 7) -> float:
     return min(times)
 
 
-def ours(bars: Bars) -> dict[str, float]:
+def ours(bars: Bars, pair: tuple[int, int]) -> dict[str, float]:
     """Seconds of every part of one backtest, and of all splits together."""
     n = len(bars)
-    prepared = prepare(bars, STRATEGY)
+    rule = strategy(pair)
+    prepared = prepare(bars, rule)
     columns = [column(x) for x in (bars.open, bars.high, bars.low, bars.close)]
     wishes, ends = np.zeros(n, dtype=np.uint8), flags(bars.day_end)
     costs = (prepared.settings, prepared.atr, prepared.swap_long, prepared.swap_short)
@@ -103,27 +106,25 @@ def ours(bars: Bars) -> dict[str, float]:
     windows += [(i * n // 10, (i + 1) * n // 10) for i in range(10)]
 
     def everything() -> Any:
-        return measure_ranges(prepare(bars, STRATEGY), windows)
+        return measure_ranges(prepare(bars, rule), windows)
 
     def rerun() -> Any:
-        made = prepare(bars, STRATEGY)
+        made = prepare(bars, rule)
         return [run(made, lo, hi, check_rows=False) for lo, hi in windows]
 
     report_plan = {"mode": "rolling", "train": n // 40, "test": n // 123}
-    small = first_bars(bars, 100_000)
     return {
         "reading the four columns once": best(lambda: [float(x.sum()) for x in columns]),
-        "signal kernel": best(lambda: k.signal_sma(columns[3], wishes, 10, 30)),
+        "signal kernel": best(lambda: k.signal_sma(columns[3], wishes, *pair)),
         "simulation kernel": best(kernel),
         "ledger and invariants": best(lambda: check_ledger(bars, trades, days, 0, n, prepared.settings)),
-        "one backtest, complete": best(lambda: simulate(bars, STRATEGY)),
-        "in/out of sample + 120 windows + 10 groups, with signals": best(everything, 5),
+        "one backtest, complete": best(lambda: simulate(bars, rule)),
+        ALL_SPLITS: best(everything, 5),
         "the same, each simulated alone": best(rerun, 1),
         "walk-forward report, about 120 folds with train parts": best(
-            lambda: walk_forward(bars, STRATEGY, report_plan), 3
+            lambda: walk_forward(bars, rule, report_plan), 3
         ),
-        "CPCV(10,2) report": best(lambda: cpcv(bars, STRATEGY, {}), 3),
-        "one of 1,000 parameter sets x 100,000 bars": best(lambda: grid(small), 1) / 1000,
+        "CPCV(10,2) report": best(lambda: cpcv(bars, rule, {}), 3),
         "trades": float(len(trades)),
     }
 
@@ -135,18 +136,24 @@ def first_bars(bars: Bars, n: int) -> Bars:
     return replace(bars, **columns)
 
 
-def grid(bars: Bars) -> None:
-    """1,000 complete backtests with different averages."""
+def grid(bars: Bars) -> float:
+    """Median seconds of a complete backtest over 1,000 parameter sets."""
+    rule = strategy(PAIRS["dense"])
+    times = []
     for number in range(1000):
         params = {"sma_short": 5 + number % 20, "sma_long": 30 + number // 20 * 2}
-        simulate(bars, msgspec.structs.replace(STRATEGY, params=params), calendar=365)
+        one = msgspec.structs.replace(rule, params=params)
+        start = time.perf_counter()
+        simulate(bars, one, calendar=365)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
 
 
-def ask(peer: str, pythons: list[str], candles: Path, bars: int) -> dict[str, Any]:
+def ask(peer: str, pythons: list[str], candles: Path, bars: int, pair: tuple[int, int]) -> dict[str, Any]:
     """The peer's answer from the first interpreter that has it, or why none has."""
     why = "no interpreter given (--peers)"
     for python in pythons:
-        command = [python, str(HERE / "_peers.py"), peer, str(candles), str(bars)]
+        command = [python, str(HERE / "_peers.py"), peer, str(candles), str(bars), *map(str, pair)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
@@ -159,6 +166,46 @@ def ask(peer: str, pythons: list[str], candles: Path, bars: int) -> dict[str, An
     return {"missing": why}
 
 
+def show(mine: dict[str, float]) -> dict[str, float]:
+    """Print the table of parts and the goals' ratios; returns the ratios."""
+    reading = mine["reading the four columns once"]
+    for name, seconds in mine.items():
+        print(f"  {seconds * 1e3:10.2f} ms  {seconds / reading:7.1f} x reading   {name}")
+    whole = mine["one backtest, complete"]
+    ratios = {
+        "signals + simulation / reading (goal <= 7)": (mine["signal kernel"] + mine["simulation kernel"])
+        / reading,
+        "invariants / backtest (goal <= 0.03)": mine["ledger and invariants"] / whole,
+        "all splits / one backtest (goal <= 1.6)": mine[ALL_SPLITS] / whole,
+    }
+    for name, value in ratios.items():
+        print(f"  {value:10.3f}  {name}")
+    return ratios
+
+
+def ask_and_show(
+    peer: str,
+    share: float,
+    goal: int,
+    options: argparse.Namespace,
+    candles: Path,
+    pair: tuple[int, int],
+    mine: dict[str, float],
+) -> dict[str, Any]:
+    """One peer's line: its time over our simulation kernel's, per bar, or that it is missing."""
+    given = int(options.bars * share)
+    answer = ask(peer, options.peers, candles, given, pair)
+    if "missing" in answer:
+        print(f"  {peer:16s} MISSING: {answer['missing']}")
+        return answer
+    answer["factor"] = answer["seconds"] / given * options.bars / mine["simulation kernel"]
+    print(
+        f"  {peer:16s} {answer['version']:12s} {given:>9,} bars {answer['seconds'] * 1e3:10.1f} ms "
+        f"{answer['trades']:>7,} trades {answer['factor']:9.1f} x our kernel, per bar (goal {goal:,})"
+    )
+    return answer
+
+
 def main() -> int:
     """Measure, print the tables, write the JSON; 0 even when a goal is missed: the table says so."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -167,54 +214,36 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     bars = synthetic(options.bars)
-    mine = ours(bars)
-    trades = mine.pop("trades")
-    print(f"{options.bars:,} bars, {trades:,.0f} trades, numba {numba.__version__}, {platform.machine()}")
-    print("\nWhere the time goes")
-    reading = mine["reading the four columns once"]
-    for name, seconds in mine.items():
-        print(f"  {seconds * 1e3:10.2f} ms  {seconds / reading:7.1f} x reading   {name}")
-    kernels = mine["signal kernel"] + mine["simulation kernel"]
-    whole = mine["one backtest, complete"]
-    splits = mine["in/out of sample + 120 windows + 10 groups, with signals"]
-    ratios = {
-        "signals + simulation / reading (goal <= 7)": kernels / reading,
-        "invariants / backtest (goal <= 0.03)": mine["ledger and invariants"] / whole,
-        "all splits / one backtest (goal <= 1.6)": splits / whole,
-    }
-    for name, value in ratios.items():
-        print(f"  {value:10.3f}  {name}")
-    print("\nPeers in this run (their time / our simulation kernel's, per bar)")
-    answers: dict[str, Any] = {}
+    report: dict[str, Any] = {"bars": options.bars, "numba": numba.__version__}
+    print(f"{options.bars:,} bars, numba {numba.__version__}, {platform.machine()}")
     with tempfile.TemporaryDirectory() as folder:
         candles = Path(folder) / "candles.npz"
         names = ("open", "high", "low", "close", "volume")
         np.savez(candles, time=bars.time // NS, **{name: getattr(bars, name) for name in names})
-        for peer, (share, goal) in PEERS.items():
-            given = int(options.bars * share)
-            answers[peer] = answer = ask(peer, options.peers, candles, given)
-            if "missing" in answer:
-                print(f"  {peer:16s} MISSING: {answer['missing']}")
-                continue
-            factor = answer["seconds"] / given * options.bars / mine["simulation kernel"]
-            answer["factor"] = factor
-            print(
-                f"  {peer:16s} {answer['version']:10s} {given:>9,} bars {answer['seconds'] * 1e3:12.1f} ms "
-                f"{answer['trades']:>7,} trades {factor:10.1f} x  (goal {goal:,})"
-            )
-        answers["vectorbt grid"] = answer = ask("vectorbt grid", options.peers, candles, options.bars)
+        for label, pair in PAIRS.items():
+            mine = ours(bars, pair)
+            trades = mine.pop("trades")
+            print(f"\n{label}: SMA {pair[0]}/{pair[1]}, {trades:,.0f} trades. Where the time goes")
+            ratios = show(mine)
+            answers = {
+                peer: ask_and_show(peer, share, goal, options, candles, pair, mine)
+                for peer, (share, goal) in PEERS.items()
+                if share == 1.0 or label == "usual"
+            }
+            report[label] = {"seconds": mine, "trades": trades, "ratios": ratios, "peers": answers}
+        each = grid(first_bars(bars, 100_000))
+        answer = ask("vectorbt grid", options.peers, candles, options.bars, PAIRS["dense"])
+        print("\n1,000 parameter sets x 100,000 bars, signals included, per set")
         if "missing" in answer:
-            print(f"  {'vectorbt grid':16s} MISSING: {answer['missing']}")
+            print(f"  ours {each * 1e3:.2f} ms; vectorbt MISSING: {answer['missing']}")
         else:
-            each = mine["one of 1,000 parameter sets x 100,000 bars"]
-            answer["factor"] = answer["seconds"] / each
+            factor = answer["seconds"] / each
             print(
-                f"  one parameter set x 100,000 bars, signals included: {answer['factor']:.1f} x  (goal 30)"
+                f"  ours {each * 1e3:.2f} ms, vectorbt {answer['seconds'] * 1e3:.2f} ms: {factor:.1f} x (goal 30)"
             )
+        report["grid"] = {"ours": each, **answer}
     if options.json:
-        options.json.write_text(
-            json.dumps({"bars": options.bars, "seconds": mine, "ratios": ratios, "peers": answers}, indent=1)
-        )
+        options.json.write_text(json.dumps(report, indent=1))
     return 0
 
 
