@@ -30,8 +30,9 @@ class Reporter(ProductActor):
     """Writes the three snapshots when they change, and a report once a day.
 
     database: path of the SQLite file. folder: where the snapshots go. reports: folder of the daily reports.
-    tree: gives the supervision tree's snapshot; None leaves its figures at 0. on_daily: called with each
-    daily report and the path of its JSON file, for further forms of it; what it raises is logged.
+    tree: gives the supervision tree's snapshot, or None while it starts; its figures are 0 then. on_daily:
+    called with each daily report and the path of its JSON file, for further forms of it; what it raises is
+    logged.
     """
 
     service = "reporter"
@@ -43,7 +44,7 @@ class Reporter(ProductActor):
         folder: Path | str,
         reports: Path | str,
         settings: TelemetryTable,
-        tree: Callable[[], Mapping[str, Any]] | None = None,
+        tree: Callable[[], Mapping[str, Any] | None] | None = None,
         run_id: str = "-",
         on_daily: Callable[[dict[str, Any], Path], Any] | None = None,
     ) -> None:

@@ -108,7 +108,8 @@ class House:
                     "folder": self.home,
                     "reports": self.home / "reports",
                     "settings": TelemetryTable(),
-                    "tree": lambda: self.root.snapshot(),
+                    # The first tick may come before boot has returned.
+                    "tree": lambda: self.root.snapshot() if hasattr(self, "root") else None,
                 },
             ),
         }
