@@ -360,9 +360,10 @@ class Desk:
             lease = None if request_id is None else peer.held(request_id)
             if lease is not None:
                 peer.release(lease)
-            else:
+            elif not peer.legacy:
                 self._count_answer(peer)
-            peer.failed(None)
+            if not peer.legacy:  # anyone can push bytes at a PULL socket: they say nothing about the peer
+                peer.failed(None)
         known = None if request_id is None else self.leases.get(request_id)
         hold = Hold(
             reason=_frames.reason_of(error.code),

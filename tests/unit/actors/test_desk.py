@@ -826,3 +826,26 @@ def test_work_whose_fate_nobody_tells_is_left_to_its_row_after_a_minute() -> Non
     room.tick(60.0)
     assert not room.desk.knows(IDS[0])
     assert room.desk.buffer.missed
+
+
+def test_a_workers_garbage_counts_against_its_link_and_frees_its_slot() -> None:
+    room = Room()
+    room.join(capacity=1)
+    room.desk.offer(admitted(0))
+    room.desk.offer(admitted(1))
+    room.send()
+    room.desk.unreadable(WireError("wire.unparseable", b"x"), b"x", "w1")
+    assert room.desk.peers.breakers["w1"].snapshot()["failures"] == 1
+    assert len(room.send()) == 1
+
+
+def test_junk_pushed_at_a_legacy_link_says_nothing_about_the_peer() -> None:
+    room = Room()
+    room.join("peer", capacity=1, legacy=True)
+    room.desk.offer(admitted(0))
+    room.desk.offer(admitted(1))
+    room.send()
+    for _ in range(10):
+        room.desk.unreadable(WireError("wire.unparseable", b"x"), b"x", "peer")
+    assert room.desk.peers.breakers["peer"].snapshot()["failures"] == 0
+    assert room.send() == []
