@@ -33,7 +33,7 @@ class Children(Actor):
         self.gave_up: str | None = None
         self._starting: Life | None = None
         self._made = 0
-        self._reports: list[CrashReport] = []
+        self._failures: list[tuple[str, Life, Exit]] = []  # not reported yet
         self._rng = random.Random()
 
     def _start(self, row: Row) -> None:
@@ -174,14 +174,14 @@ class Children(Actor):
             "supervisor.child_terminated", row.spec.id, exit.reason, row, incarnation=life.incarnation
         )
         if failed:
-            report = CrashReport(self.id, context, life, exit)
-            record.reports.append(report)
-            self._reports.append(report)
+            self._failures.append((context, life, exit))
 
     def _send_reports(self) -> None:
-        """After the restart, not before: formatting a stack takes longer than starting a child."""
-        reports, self._reports = self._reports, []
-        for report in reports:
+        """After the restart, not before: formatting a report takes longer than starting a child."""
+        failures, self._failures = self._failures, []
+        for context, life, exit in failures:
+            report = CrashReport(self.id, context, life, exit)
+            self.tree.record(life.id).reports.append(report)
             self.tree.sink.crash(report)
 
     def _declined(self, row: Row) -> None:

@@ -161,7 +161,7 @@ class Actor(pykka.ThreadingActor):
             self._left(life, leaving)
         except Abandoned:
             pass
-        except BaseException as error:
+        except BaseException as error:  # SystemExit too: any end is the supervisor's to judge
             self._crashed(life, error)
 
     def _actor_loop_teardown(self) -> None:
@@ -177,7 +177,9 @@ class Actor(pykka.ThreadingActor):
                 self.on_stop()
             except Leaving:
                 pass
-            except BaseException as error:
+            except Abandoned:
+                return
+            except BaseException as error:  # a goodbye that fails, however, is an abnormal end
                 life.exit = life.make_exit(Ending.CRASH, f"on_stop: {describe(error)}", None, error)
         reply = self.__dict__.pop("_stop_reply", None)
         if reply is not None:
@@ -356,7 +358,9 @@ class Actor(pykka.ThreadingActor):
         self._close(life, "crashed", poison_of(life.current))
         try:
             self.on_failure(type(error), error, error.__traceback__)
-        except BaseException as second:
+        except Abandoned:
+            raise
+        except BaseException as second:  # the first error is the one that counts
             life.tree.note(f"on_failure of {life.id!r} raised {second!r}")
 
     def _close(self, life: ActorLife, why: str, poison: Sequence[Any] = ()) -> None:

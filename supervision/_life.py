@@ -229,7 +229,7 @@ class ActorLife(Life):
         def fence() -> None:
             try:
                 actor.fence()
-            except BaseException as error:
+            except BaseException as error:  # the fence of a broken actor must not hurt the tree
                 self.tree.note(f"fence() of {self.id!r} raised {error!r}")
 
         if type(actor).fence is _no_fence():
@@ -256,7 +256,7 @@ class ActorLife(Life):
             self.exit = self.make_exit(Ending.CRASH, f"left while starting: {leaving.why}", None, leaving)
         except Abandoned:
             pass
-        except BaseException as error:
+        except BaseException as error:  # whatever ends the thread is the supervisor's to judge
             if self.stopping and isinstance(error, StartFailed):
                 self.exit = self.make_exit(Ending.SHUTDOWN, "stopped while starting", None, error)
             else:

@@ -74,7 +74,7 @@ class ProcessLife(Life):
     def _main(self) -> None:
         try:
             process, stderr = self._spawn()
-        except Exception as error:
+        except Exception as error:  # any reason not to start is the supervisor's to judge
             self._ended(Exit(Ending.CRASH, describe(error), error, uptime_s=self.uptime(), at_us=utc_us()))
             return
         self.pid = process.pid
@@ -191,7 +191,7 @@ class ProcessLife(Life):
             return
         try:
             listener(self.id, pid, code)
-        except Exception as error:
+        except Exception as error:  # a listener's fault must not hurt the tree
             self.tree.note(f"on_exit of {self.id!r} raised {error!r}")
 
     def _exit_of(self, code: int, tail: bytearray) -> Exit:

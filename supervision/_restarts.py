@@ -12,7 +12,6 @@ from supervision._life import Exit, Hung, Life
 from supervision._row import Pending, Row
 from supervision.errors import Leaving, StartFailed
 from supervision.plan import Ending, Outcome
-from supervision.report import CrashReport
 from supervision.spec import Strategy
 
 
@@ -160,12 +159,10 @@ class Restarts(Children):
         self.gave_up = reason
         self._event("supervisor.budget_spent", "-", reason)
         exit = Exit(Ending.SHUTDOWN, reason, uptime_s=self._life.uptime(), at_us=utc_us())
-        report = CrashReport(self.id, "shutdown", self._life, exit)
-        self.tree.record(self.id).reports.append(report)
+        self._failures.append(("shutdown", self._life, exit))
         self.tree.record(self.id).last_error = {
             "code": "supervision.budget_spent",
             "message": reason,
             "at_us": exit.at_us,
         }
-        self._reports.append(report)
         raise Leaving(f"shutdown: {reason}")

@@ -110,6 +110,6 @@ class Sink:
         while (task := self._queue.get()) is not None:
             try:
                 task()
-            except BaseException:
+            except BaseException:  # not even a listener's SystemExit may end the others' service
                 self.counters["listener_errors"] += 1
                 log.debug("a listener of the supervision tree raised", exc_info=True)

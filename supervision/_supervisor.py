@@ -54,7 +54,7 @@ class SupervisorActor(Administration):
         try:
             return self._handle(message)
         finally:
-            if self._reports:
+            if self._failures:
                 self._send_reports()
 
     def _handle(self, message: Any) -> Any:

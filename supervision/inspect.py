@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
 
-from supervision._clock import utcnow
+from supervision._clock import real, utcnow
 from supervision.errors import NotFound, SupervisorError
 from supervision.root import Root
 
@@ -91,24 +91,26 @@ class Server:
         return self
 
     def close(self, timeout: float = 1.0) -> None:
-        """Close every connection, remove the socket file, end the threads."""
+        """Stop listening, let answers under way go out, remove the socket file, end the threads."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             connections, threads = list(self._connections), list(self._threads)
-        for connection in (self._socket, *connections):
-            if connection is not None:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
         if self._socket is not None:
+            _shut(self._socket, socket.SHUT_RDWR)
             self._socket.close()
         with contextlib.suppress(OSError):
             if self.path.stat().st_ino == self._inode:  # not one that a successor has made meanwhile
                 self.path.unlink()
+        for connection in connections:
+            _shut(connection, socket.SHUT_RD)  # no further request; the present answer still goes out
+        end = real() + timeout
         for thread in threads:
             if thread is not threading.current_thread():
-                thread.join(timeout)
+                thread.join(max(0.0, end - real()))
+        for connection in connections:
+            _shut(connection, socket.SHUT_RDWR)
 
     def __enter__(self) -> Server:
         return self.start()
@@ -131,7 +133,7 @@ class Server:
             if not isinstance(args, dict):
                 raise InspectError("inspect.request", "args is a JSON object")
             return {"v": PROTOCOL, "ok": True, "result": verb(args)}
-        except Exception as error:
+        except Exception as error:  # whatever a verb raises is its answer, never the server's end
             return {"v": PROTOCOL, "ok": False, "error": _refusal(error)}
 
     def _clear_stale(self) -> None:
@@ -224,6 +226,11 @@ class Client:
             return reply.get("result")
         error = dict(reply.get("error") or {})
         raise InspectError(error.pop("code", "internal"), error.pop("message", "refused"), error)
+
+
+def _shut(connection: socket.socket, how: int) -> None:
+    with contextlib.suppress(OSError):  # closed already, by either side
+        connection.shutdown(how)
 
 
 def _built_in(root: Root) -> dict[str, Verb]:
