@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from supervision import Actor, Child, Ignore, Root, boot, supervisor
@@ -118,6 +118,7 @@ class Forest:
         self.starts: dict[str, list[Any]] = {}
         self.roots: list[Root] = []
         self.releases: list[threading.Event] = []
+        self.others = set(threading.enumerate())  # what other tests left is not ours to judge
 
     def toy(self, id: str, **fields: Any) -> Child:
         return Child(id, Toy, args=(self.journal, self.starts), **fields)
@@ -150,13 +151,15 @@ class Forest:
             gate.set()
         for root in self.roots:
             root.stop(PATIENCE)
-        eventually(lambda: not left_over(), f"the end of {left_over()}")
+        eventually(lambda: not left_over(self.others), f"the end of {left_over(self.others)}")
 
 
-def left_over() -> list[str]:
-    """Threads that belong to a tree."""
+def left_over(but: Collection[threading.Thread] = ()) -> list[str]:
+    """Threads that belong to a tree, without those that were there before."""
     return [
-        t.name for t in threading.enumerate() if "#" in t.name or t.name.startswith(("supervision", "timers"))
+        t.name
+        for t in threading.enumerate()
+        if t not in but and ("#" in t.name or t.name.startswith(("supervision", "timers")))
     ]
 
 
