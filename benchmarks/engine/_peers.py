@@ -1,7 +1,7 @@
 """One peer's time for one backtest, printed as a line of JSON. Runs under an interpreter that has the peer.
 
-`python _peers.py PEER candles.npz BARS FAST SLOW`: SMA(FAST) against SMA(SLOW), always in the market, stop 1 %,
-target 2 %, 1 basis point a side. The best of several runs counts, after one that warms caches. Nothing of
+`python _peers.py PEER candles.npz BARS FAST SLOW`: SMA(FAST) against SMA(SLOW), always in the market, with a
+stop of 1 %, a target of 2 %, 1 basis point a side. The best of several runs counts, after a first. Nothing of
 Foldward is imported here: the peers live in an environment of their own.
 """
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from foldward.backtest import _kernels as k
 from foldward.backtest.metrics import FLAT_SHARE
 from foldward.data.bars import NS, Floats, Ints
+from foldward.stats import probabilistic_sharpe_ratio
 
 # One trading day. ret, top, bottom: change of equity to the day's end, to its highest and its lowest close of
 # a bar, relative to the equity the day began with. drawdown: ratio inside the day. A trade counts in the
@@ -84,6 +85,18 @@ class Block:
         if self.days < 2 or not self.down2 > 0.0 or self.gain <= -1.0:
             return None
         return self.s1 / self.days / math.sqrt(self.down2 / self.days) * math.sqrt(calendar)
+
+    def probabilistic_sharpe(self) -> float | None:
+        """Probability that the true Sharpe ratio is above 0 (`foldward.stats`), None where there is none."""
+        daily = self.sharpe(1)
+        if daily is None:
+            return None
+        n, mean = self.days, self.s1 / self.days
+        second = (self.s2 - self.s1 * mean) / n
+        third = (self.s3 - 3.0 * mean * self.s2 + 2.0 * mean * mean * self.s1) / n
+        fourth = self.s4 - 4.0 * mean * self.s3 + 6.0 * mean * mean * self.s2 - 3.0 * mean**3 * self.s1
+        skew, kurtosis = third / second**1.5, fourth / n / (second * second)
+        return probabilistic_sharpe_ratio(daily, 0.0, n, skew, kurtosis)
 
     def profit_factor(self) -> float | None:
         """Gross profit over gross loss, None without a loss."""

@@ -35,9 +35,7 @@ from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import Fault, Strategy, Swap
 from foldward.data.bars import Bars
 from foldward.splits import CombinatorialPurged, Fold
-from foldward.stats import pbo_from_blocks, probabilistic_sharpe_ratio
-from foldward.stats._number import Undefined
-from foldward.stats.moments import Moments, Sums, moments
+from foldward.stats import pbo_from_blocks
 
 _KEYS = ("groups", "test_groups", "purge", "embargo", "grid")
 MIN_SHARPE, MIN_PROFIT_FACTOR, MIN_WIN_RATE, MAX_DRAWDOWN = 0.1, 1.0, 0.30, 0.30
@@ -160,7 +158,7 @@ def _chosen(
     joined = [combine_all(blocks[picks[split]][group] for group, split in enumerate(path)) for path in paths]
     units: list[dict[str, Any]] = [{"params": [params[picks[split]] for split in path]} for path in paths]
     report = _judge(joined, units, calendar)
-    each_psr = [_psr(block) for block in joined]
+    each_psr = [block.probabilistic_sharpe() for block in joined]
     for unit, value in zip(units, each_psr, strict=True):
         unit["psr"] = value
     known = [value for value in each_psr if value is not None]
@@ -241,7 +239,7 @@ def _passes(block: Block, calendar: int) -> bool:
 def _whole(groups: Sequence[Block], calendar: int) -> dict[str, Any]:
     total = combine_all(groups)
     return {
-        "psr": _psr(total),
+        "psr": total.probabilistic_sharpe(),
         "positive_blocks": _positive(groups),
         "whole": block_report(total, calendar),
     }
@@ -249,14 +247,6 @@ def _whole(groups: Sequence[Block], calendar: int) -> dict[str, Any]:
 
 def _positive(groups: Sequence[Block]) -> float:
     return sum(block.gain > 0.0 for block in groups) / len(groups)
-
-
-def _psr(block: Block) -> float | None:
-    try:
-        m: Moments = moments(Sums(block.days, block.s1, block.s2, block.s3, block.s4))
-    except Undefined:
-        return None
-    return probabilistic_sharpe_ratio(m.sharpe(), 0.0, m.n, m.skew, m.kurtosis)
 
 
 def _pbo(blocks: Sequence[Sequence[Block]]) -> tuple[float | None, str | None]:

@@ -34,7 +34,6 @@ from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import Strategy, Swap
 from foldward.data.bars import NS, Bars, Floats
 from foldward.splits import Fold, WalkForward, classic, holdout
-from foldward.stats import probabilistic_sharpe_ratio
 
 MODES = ("classic", "holdout", "rolling", "anchored")
 _KEYS = ("mode", "train", "test", "step", "anchored", "purge", "embargo", "grid", "days")
@@ -187,8 +186,9 @@ def _summary(strategy: Strategy, chosen: Sequence[_Pick], failed: int, calendar:
     outside = _pooled([pick.test for pick in chosen])
     is_sharpe, oos_sharpe = sharpe(inside, calendar), sharpe(outside, calendar)
     numbers["is_sharpe"], numbers["oos_sharpe"] = is_sharpe, oos_sharpe
-    numbers["psr"] = _psr(outside)
-    numbers["oos"] = block_report(combine_all(pick.test.block for pick in chosen), calendar)
+    judged = combine_all(pick.test.block for pick in chosen)
+    numbers["psr"] = judged.probabilistic_sharpe()
+    numbers["oos"] = block_report(judged, calendar)
     reasons = numbers["reasons"]
     if is_sharpe is None or oos_sharpe is None:
         side = "in-sample" if is_sharpe is None else "out-of-sample"
@@ -227,18 +227,6 @@ def block_report(block: Block, calendar: int) -> dict[str, Any]:
         "days": block.days,
         "fees": block.fees,
     }
-
-
-def _psr(returns: Floats) -> float | None:
-    n = len(returns)
-    daily = sharpe(returns, 1)
-    if daily is None:
-        return None
-    centred = returns - returns.mean()
-    spread = float((centred * centred).mean())
-    skew = float((centred**3).mean()) / spread**1.5
-    kurtosis = float((centred**4).mean()) / spread**2
-    return probabilistic_sharpe_ratio(daily, 0.0, n, skew, kurtosis)
 
 
 def _pooled(parts: Sequence[Measured]) -> Floats:

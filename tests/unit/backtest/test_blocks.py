@@ -58,3 +58,16 @@ def test_the_days_of_a_run_fold_to_the_run(trade):
     assert whole.gain == pytest.approx(out.metrics["final_equity"] / 500 - 1)
     assert whole.trades == out.metrics["trades"]
     assert np.array_equal(out.blocks["bars"], [6, 6, 6, 6, 6])
+
+
+def test_the_probabilistic_sharpe_is_that_of_the_returns(trade):
+    from foldward.stats import probabilistic_sharpe_ratio
+
+    rows = [(100 + i % 5, 108, 92, 100 + (i + 1) % 5) for i in range(60)]
+    out = trade(rows, {0: "buy", 15: "sell", 31: "buy", 50: "leave_long"}, timeframe=240, cash=500.0)
+    r = out.blocks["ret"]
+    d = r - r.mean()
+    skew, kurtosis = (d**3).mean() / d.std() ** 3, (d**4).mean() / d.std() ** 4
+    expected = probabilistic_sharpe_ratio(r.mean() / r.std(ddof=1), 0.0, len(r), skew, kurtosis)
+    assert fold(out.blocks).probabilistic_sharpe() == pytest.approx(expected, rel=1e-9)
+    assert EMPTY.probabilistic_sharpe() is None
