@@ -17,6 +17,8 @@ from supervision.plan import Ending
 from supervision.report import CrashReport, code_of
 from supervision.spec import Child, Restart
 
+DRAIN_SHARE = 0.8  # of a shutdown limit; what waits still then is not handled, so that on_stop has its time
+
 
 class Children(Actor):
     """The state of a supervisor, and what it does to one child at a time."""
@@ -130,9 +132,12 @@ class Children(Actor):
                 row.state = "stopping"
             for life in lives:
                 life.request_stop()
-            end = real() + limit
-            for life in lives:
-                life.done.wait(max(0.0, end - real()))
+            began = real()
+            for share in (DRAIN_SHARE, 1.0):
+                for life in lives:
+                    life.done.wait(max(0.0, began + share * limit - real()))
+                for life in lives:
+                    life.hurry()
         for row in rows:
             self._stop_row(row, waited=limit != "kill")
 
@@ -146,7 +151,9 @@ class Children(Actor):
         else:
             if not waited:
                 life.request_stop()
-                life.done.wait(limit)
+                if not life.done.wait(limit * DRAIN_SHARE):
+                    life.hurry()
+                    life.done.wait(limit * (1.0 - DRAIN_SHARE))
             if not life.done.is_set:
                 life.abandon(Ending.HUNG, f"not stopped within {limit:g} s")
         self._bury(row, life, "shutdown_error")

@@ -211,7 +211,7 @@ class Actor(pykka.ThreadingActor):
                 box.peak = depth + 1
             if life.over:
                 life.backlog.append(item)
-                self._close(life, "killed")
+                self._cut_short(life)
                 return
             life.current = item
             life.busy_since = seconds()
@@ -238,7 +238,7 @@ class Actor(pykka.ThreadingActor):
                 box.peak = depth + 1
             if life.over:
                 backlog.appendleft(item)
-                self._close(life, "killed")
+                self._cut_short(life)
                 return
             if isinstance(item, Stop):
                 self._finish_waiting(life, box, item)
@@ -316,7 +316,7 @@ class Actor(pykka.ThreadingActor):
         backlog.extend(box.close_and_take())
         while backlog:
             if life.over:
-                self._close(life, "killed")
+                self._cut_short(life)
                 return
             item = backlog.popleft()
             if isinstance(item, Stop):
@@ -337,6 +337,12 @@ class Actor(pykka.ThreadingActor):
             life.exit = life.make_exit(Ending.SHUTDOWN, stop.why, None)
         else:
             life.exit = life.make_exit(Ending.NORMAL, "normal", None)
+
+    def _cut_short(self, life: ActorLife) -> None:
+        """No further message: abandoned, or the time to handle what waits is nearly over."""
+        if not life.abandoned:
+            life.exit = life.make_exit(Ending.SHUTDOWN, "shutdown", None)
+        self._close(life, "killed" if life.abandoned else "stopped")
 
     def _left(self, life: ActorLife, leaving: Leaving) -> None:
         """leave(why): the message it was handling is done with, unless the reason is abnormal."""

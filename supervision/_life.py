@@ -102,6 +102,10 @@ class Life:
         """Ask it to finish what waits and leave."""
         raise NotImplementedError
 
+    def hurry(self) -> None:
+        """After request_stop: leave after the present message, whatever else waits."""
+        self.over = True
+
     def abandon(self, ending: Ending, reason: str) -> bool:
         """Give it up: it may run on, but nobody listens to it any more. False when it had ended."""
         raise NotImplementedError

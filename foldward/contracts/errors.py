@@ -581,6 +581,18 @@ declare(
     exit_code=5,
 )
 declare("supervision.refused", "The tree refused what was asked.", "foldward tree")
+declare(
+    "supervision.hung",
+    "A child was busy with one message for too long, or did not stop in time.",
+    "its crash report shows where it hung",
+    fault="us",
+)
+declare(
+    "supervision.budget_spent",
+    "A supervisor had to restart its children too often.",
+    "its crash report names the last of them",
+    fault="us",
+)
 declare("supervision.start_failed", "A child did not start.", "the cause follows in the message", fault="us")
 declare(
     "supervision.worker_lost",

@@ -243,3 +243,23 @@ def test_a_thousand_children_start_and_stop(forest):
     assert settled(root, ["w-1", "w-1000"])
     assert root.stop(30.0)
     assert len([e for e in forest.journal.all() if e[0] == "down"]) == 1000
+
+
+def test_an_inbox_too_deep_to_be_handled_in_time_is_left_for_an_orderly_goodbye(forest):
+    root = forest.boot(forest.toy("a", shutdown=0.5))
+    a, pause = root.handle("a"), threading.Event()
+    for _ in range(300):
+        a.tell(lambda _: pause.wait(0.01))
+    assert root.stop(5.0)
+    assert forest.journal.all() == [("up", "a"), ("down", "a")]
+    assert root.zombies() == []
+    assert forest.crashes == []
+    assert {reason for _, _, reason in forest.dead.all()} == {"stopped"}
+    assert 100 < len(forest.dead.all()) < 290
+
+
+@pytest.mark.parametrize("limit", [0.0, math.inf])
+def test_a_shutdown_of_zero_or_without_limit_works(forest, limit):
+    root = forest.boot(forest.toy("a", shutdown=limit), forest.toy("b"))
+    assert root.stop(5.0)
+    assert ("down", "b") in forest.journal.all()
