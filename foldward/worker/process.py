@@ -130,6 +130,15 @@ class WorkerProcess:
             logger.warning("the parent is gone; worker {} ends", self._id)
             os._exit(0)
         current = self._current
+        if (
+            self._stopping is not None
+            and clock.now() - self._stopped_at > STOP_S
+            and (current or self._local)
+        ):
+            # A job that runs on, or answers that core does not take: go, before core kills.
+            logger.warning("worker {} ends without waiting for its work", self._id)
+            last_words(leave(self._stopping or ""))
+            os._exit(0)
         if current is None:
             return
         job, began = current
@@ -139,14 +148,9 @@ class WorkerProcess:
             logger.bind(trace_id=job.trace_id, request_id=job.request_id).error(
                 "hung for {:.0f} s; worker {} ends", age, self._id
             )
-            late = failed(job, "engine.timeout", f"hung for {age:.0f} s; the worker was ended")
-            last_words(answer(dumps(late)))
+            answered = failed(job, "engine.timeout", f"hung for {age:.0f} s; the worker was ended")
+            last_words(answer(dumps(answered)))
             os._exit(70)
-        if self._stopping is not None and clock.now() - self._stopped_at > STOP_S:
-            log = logger.bind(trace_id=job.trace_id, request_id=job.request_id)
-            log.warning("given back unfinished: worker {} ends", self._id)
-            last_words(leave(self._stopping))
-            os._exit(0)
 
     def _take(self, timeout_ms: int) -> None:
         arrived = self._wire.poll(timeout_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from foldward.contracts.messages import FrameRefused, Message
 from foldward.settings import LinkTable
 
 Sink = Callable[[Message], Any]
+_owners: weakref.WeakValueDictionary[str, Port] = weakref.WeakValueDictionary()
+_owners_lock = threading.Lock()
 RECEIVE_BURST = 1000  # messages received before anything is sent: receiving has priority
 SEND_BURST = 200  # requests sent before receiving is looked at again
 TICK_MS = 250
@@ -115,6 +118,16 @@ class Port:
 
     def _gone(self) -> None:
         """The thread ends: tell whoever was connected."""
+
+    def _claim(self, endpoint: str) -> None:
+        """Become this process's link at `endpoint`: one that a crashed or hung owner left open is closed."""
+        if "*" in endpoint:
+            return  # a port of its own
+        with _owners_lock:
+            before = _owners.get(endpoint)
+            _owners[endpoint] = self
+        if before is not None and before is not self:
+            before.close()
 
     def _watch(self, sock: zmq.Socket[bytes]) -> None:
         self._poller.register(sock, zmq.POLLIN)

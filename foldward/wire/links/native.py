@@ -71,6 +71,7 @@ class NativeLink(Port):
         if endpoint.startswith("tcp://"):
             self._door = DoorKeeper(self._context, self.settings.curve_clients)
             self._watch(self._door.socket)
+        self._claim(endpoint)
         self.endpoint = bind(sock, endpoint)
         self._watch(sock)
         self._watch(self._monitor.socket)

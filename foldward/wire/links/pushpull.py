@@ -48,6 +48,7 @@ class PushPullLink(Port):
         if settings.curve_secret_key.get_secret_value():
             self._door = DoorKeeper(self._context, settings.curve_clients)
             self._watch(self._door.socket)
+        self._claim(settings.result_endpoint)
         if settings.bind_results:
             self.result_endpoint = bind(pull, settings.result_endpoint)
         else:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import zmq
+from loguru import logger
 
 from foldward.contracts.jobs import Heartbeat
 from foldward.settings import LinkTable
@@ -158,6 +159,8 @@ class Heart(threading.Thread):
             sock.send_multipart([_frames.HEARTBEAT, dumps(self._beat())], zmq.NOBLOCK)
         except zmq.Again:
             return  # core is away: old beats are of no use
+        except Exception:  # a beat that cannot be made must not stop the next one: silence means death
+            logger.exception("no heartbeat")
 
     def stop(self) -> None:
         """Stop beating."""

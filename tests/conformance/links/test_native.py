@@ -190,3 +190,18 @@ def test_a_port_thread_that_fails_says_so_and_refuses(link, port, told, monkeypa
     assert link.failure == "RuntimeError: broken"
     link.send("worker-1", "r-1", b"{}")
     assert told.wait(FrameRefused)[0].error == "RuntimeError: broken"
+
+
+def test_a_link_takes_over_from_one_that_its_owner_left_open(link, port, told, tmp_path):
+    told.wait(PeerJoined)
+    successor = NativeLink(told, LinkTable(), tmp_path)
+    successor.start()
+    try:
+        assert link.alive is False
+        assert told.wait(PeerLeft)[0].reason == "the link closed"
+        deadline = time.monotonic() + 10
+        while len(told.of(PeerJoined)) < 2:
+            port.poll(50)
+            assert time.monotonic() < deadline, "the worker did not find the successor"
+    finally:
+        successor.close()

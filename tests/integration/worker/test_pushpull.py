@@ -111,25 +111,28 @@ def test_a_frame_beyond_the_limit_ends_its_connection_and_not_the_link(open_link
 
 
 def test_a_port_that_is_taken_is_named(open_link, told):
-    link = open_link()
-    with pytest.raises(WireError) as caught:
-        open_link(request_endpoint=link.request_endpoint)
-    assert caught.value.code == "wire.endpoint_taken"
-    assert caught.value.exit_code == 2
-    assert link.request_endpoint in caught.value.message
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        for side in ("request_endpoint", "result_endpoint"):
+            with pytest.raises(WireError) as caught:
+                open_link(**{side: taken})
+            assert caught.value.code == "wire.endpoint_taken"
+            assert caught.value.exit_code == 2
+            assert taken in caught.value.message
 
 
 def test_a_second_core_does_not_take_the_ipc_address_of_the_first(told, tmp_path):
-    first = NativeLink(told, LinkTable(), tmp_path)
-    first.start()
+    path = tmp_path / "link.sock"
     second = NativeLink(told, LinkTable(), tmp_path)
-    try:
+    with socket.socket(socket.AF_UNIX) as first:
+        first.bind(str(path))
+        first.listen()
         with pytest.raises(WireError) as caught:
             second.start()
         assert caught.value.code == "wire.endpoint_taken"
-    finally:
-        second.close()
-        first.close()
+        assert str(path) in caught.value.message
+    second.close()
+    assert path.exists()
     third = NativeLink(told, LinkTable(), tmp_path)  # the stale socket file of a dead core is no obstacle
     third.start()
     third.close()
