@@ -11,18 +11,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from actors._admission import Refusal, admit, check_submit, refused, row_of, unknown_strategy
+from actors._admission import Refusal, check_submit, unknown_strategy
 from actors._base import ProductActor
 from actors._candles import CandlesGate
+from actors._door import Door
 from actors._effects import Alarm, Answer, Effects, Event, Tell, WriteFact
 from actors._events import oos_event
 from actors._ledger import Ledger, Reapply, Rewrite, broadcast
 from actors._orders import Orders
 from actors._records import of_fact, window_of
-from foldward.contracts import clock, ids
-from foldward.contracts.errors import FoldwardError
+from foldward.contracts import clock
 from foldward.contracts.facts import (
     AdmitRequest,
     ApplyResult,
@@ -34,7 +32,7 @@ from foldward.contracts.facts import (
     RequeueRequest,
     ReturnLease,
 )
-from foldward.contracts.jobs import Strategy, Window
+from foldward.contracts.jobs import Window
 from foldward.contracts.messages import (
     Admitted,
     AttemptFailed,
@@ -55,16 +53,13 @@ from foldward.contracts.messages import (
     Written,
 )
 from foldward.settings import QueueTable, RetryTable
-from foldward.wire import dumps
 from storage.reads import Reader
-from storage.rows import OPEN, RequestRow, StrategyRow
+from storage.rows import OPEN, RequestRow
 
 TICK_S = 5.0
-THROTTLED = ("backtest", "oos")
 SIDES = 20_000  # in-sample Sharpes remembered for the mirror guard
 GLANCE = 250  # names admitted in one go: a large order must not keep answers waiting
 GUESSES = 10  # unknown names of one go that get a "did you mean": comparing with every name takes time
-REMEMBERED = 100_000  # (name, kind) pairs that may have been sent lately
 
 
 class SomeOf(Message, frozen=True, kw_only=True):
@@ -107,8 +102,6 @@ class OOSQueue(ProductActor):
         self._ledger = Ledger(queue, retry, rng or random.Random(), self._read, self._in_sample)
         self._requeues: dict[int, tuple[RetryNow, dict[str, bool]]] = {}
         self._requeue_key = 0
-        self._asked: dict[tuple[str, str], None] = {}
-        self._knows_all_sends = False
         self._handlers: dict[type, Callable[[Any], Effects]] = {
             Submit: self._submit,
             SomeOf: self._some,
@@ -140,7 +133,7 @@ class OOSQueue(ProductActor):
     def recover(self) -> None:
         """Open the rows for reading; nothing else is needed to go on."""
         self._reader = Reader(self._database)
-        self._knows_all_sends = self._reader.counters().get("sent", 0) == 0
+        self._door = Door(self._reader, self._candles, self._queue, self._engine, self._run_id)
 
     def on_start(self) -> None:
         """Look after submits that the store never answered."""
@@ -189,7 +182,9 @@ class OOSQueue(ProductActor):
         strangers = 0
         for index, (name, row) in enumerate(zip(names, rows, strict=True), start):
             if row is not None:
-                step = self._admit_one(order, name, row, now_us)
+                step = self._door.admit(order, name, row, now_us)
+                if order.kind == "oos":
+                    self._remember_side(name, row.is_sharpe, None)
             else:
                 strangers += 1
                 step = unknown_strategy(name, self._reader.strategy_names() if strangers <= GUESSES else ())
@@ -204,69 +199,6 @@ class OOSQueue(ProductActor):
         if start + GLANCE < len(order.names):
             effects.append(Tell(self.id, SomeOf(order=order, key=key, start=start + GLANCE)))
         return effects
-
-    def _admit_one(
-        self, order: Submit, name: str, row: StrategyRow, now_us: int
-    ) -> AdmitRequest | SubmitOutcome | Refusal:
-        if row.rank == "retired":
-            return Refusal("request.retired", f"{name!r} is retired")
-        try:
-            strategy = msgspec.convert(row.definition, Strategy)
-            admitted = admit(
-                order,
-                strategy,
-                self._candles,
-                encode=dumps,
-                engine=self._engine,
-                run_id=self._run_id,
-                oos_days=self._queue.oos_window_days,
-                max_open=self._queue.max_open,
-                now_us=now_us,
-            )
-        except msgspec.ValidationError as error:
-            return Refusal("request.bad_strategy", f"the stored definition of {name!r} is not valid: {error}")
-        except FoldwardError as error:
-            return refused(error)
-        if isinstance(admitted, Refusal):
-            return admitted
-        fact = admitted[0]
-        if order.kind == "oos":
-            self._remember_side(name, row.is_sharpe, None)
-        return fact if order.now or order.kind not in THROTTLED else self._throttle(fact, now_us)
-
-    def _throttle(self, fact: AdmitRequest, now_us: int) -> AdmitRequest | SubmitOutcome:
-        pair = (fact.name, fact.kind)
-        if self._knows_all_sends and pair not in self._asked:
-            self._ask(pair)
-            return fact
-        self._ask(pair)
-        last_us = self._reader.last_sent_us(fact.name, fact.kind)
-        # A last send in the future is a clock that was set back: it throttles nobody.
-        if last_us is None or not 0 <= now_us - last_us < int(self._queue.throttle_s * clock.US):
-            return fact
-        if self._answered_or_open(fact):
-            return fact  # the store answers cached or pending, and nothing is sent
-        age = (now_us - last_us) / clock.US
-        return SubmitOutcome(
-            name=fact.name,
-            status="throttled",
-            code="request.throttled",
-            message=f"last sent {age:.0f} s ago, the window is {self._queue.throttle_s:g} s",
-            hint="wait, or submit with --now",
-        )
-
-    def _ask(self, pair: tuple[str, str]) -> None:
-        """Only what was asked for can have been sent: spares the others a look into the rows."""
-        self._asked[pair] = None
-        if len(self._asked) > REMEMBERED:
-            del self._asked[next(iter(self._asked))]
-            self._knows_all_sends = False
-
-    def _answered_or_open(self, fact: AdmitRequest) -> bool:
-        return self._reader.result_by_digest(fact.digest) is not None or any(
-            row.digest == fact.digest or row.kind == fact.kind == "oos"
-            for row in self._reader.open_rows(fact.name)
-        )
 
     def _throttled(self, order: Submit, outcome: SubmitOutcome, now_us: int) -> Effects:
         last_us = self._reader.last_sent_us(outcome.name, order.kind) or now_us
@@ -308,47 +240,16 @@ class OOSQueue(ProductActor):
         ]
 
     def _readmit(self, message: Readmit) -> Effects:
-        now, now_us = clock.now(), clock.utc_us()
-        name = message.job.strategy.name
-        key = self._orders.open(message.job.phase, (name,), message.reply_to, message.tag, now)
-        order = Submit(
-            names=(name,), kind=message.job.phase, origin=message.origin, parent_id=message.parent_id
-        )
-        verdict = None
+        job = message.job
+        name = job.strategy.name
+        key = self._orders.open(job.phase, (name,), message.reply_to, message.tag, clock.now())
         if self._draining:
-            step: Refusal | None = Refusal("queue.draining", "the core is leaving")
+            step: AdmitRequest | Refusal = Refusal("queue.draining", "the core is leaving")
         else:
-            try:
-                verdict = self._candles.gate(message.job.strategy)
-                step = None if verdict.ok else Refusal(verdict.code, verdict.message, verdict.hint, verdict)
-            except FoldwardError as error:
-                step = refused(error)
-        if step is None and verdict is not None:
-            job = message.job
-            window = self._candles.window(verdict.fingerprint, job.start_time, job.end_time)
-            if window is not None:
-                fresh = msgspec.structs.replace(
-                    job,
-                    request_id=ids.new_id(),
-                    attempt=1,
-                    data_id=verdict.fingerprint,
-                    candles_file=verdict.path,
-                    start_time=window.start,
-                    end_time=window.end,
-                )
-                fact = row_of(
-                    fresh,
-                    order,
-                    verdict.fingerprint,
-                    window,
-                    dumps,
-                    self._engine,
-                    self._queue.max_open,
-                    now_us,
-                )
-                return [WriteFact(fact, ("admit", key, 0))]
-            step = Refusal("data.too_few_rows", "the window holds no bars any more")
-        assert step is not None
+            order = Submit(names=(name,), kind=job.phase, origin=message.origin, parent_id=message.parent_id)
+            step = self._door.readmit(job, order, clock.utc_us())
+        if isinstance(step, AdmitRequest):
+            return [WriteFact(step, ("admit", key, 0))]
         return [*self._data_refused(name, step), *self._settle_order(key, 0, step.outcome(name))]
 
     def _admitted(self, written: Written) -> Effects:

@@ -57,9 +57,7 @@ def test_deadlines_backoff_and_a_peers_wish_pass_in_a_moment(tmp_path: Path) -> 
             frozen.tick(2.1)
             peer.take()
             peer.answer(
-                dumps(
-                    Result(request_id=item.request_id, error="data is being built", retry_after=7200.0)
-                )
+                dumps(Result(request_id=item.request_id, error="data is being built", retry_after=7200.0))
             )
             until(lambda: row().failures == 2)
             frozen.tick(7199.0)
