@@ -69,9 +69,13 @@ class Block:
     bars: int = 0
     held: int = 0
 
+    def ruined(self) -> bool:
+        """Whether the equity fell to zero or below."""
+        return self.gain <= -1.0
+
     def sharpe(self, calendar: int) -> float | None:
         """Annualised Sharpe (ddof 1), None when the returns do not vary or the equity was lost."""
-        if self.days < 2 or self.gain <= -1.0:
+        if self.days < 2 or self.ruined():
             return None
         mean = self.s1 / self.days
         squares = self.s2 - self.s1 * mean
@@ -82,7 +86,7 @@ class Block:
 
     def sortino(self, calendar: int) -> float | None:
         """Annualised Sortino (all days in the denominator), None without a losing day."""
-        if self.days < 2 or not self.down2 > 0.0 or self.gain <= -1.0:
+        if self.days < 2 or not self.down2 > 0.0 or self.ruined():
             return None
         return self.s1 / self.days / math.sqrt(self.down2 / self.days) * math.sqrt(calendar)
 
@@ -115,10 +119,13 @@ _SUMS = [field.name for field in fields(Block) if field.name not in _EXTREMES]
 
 
 def combine(a: Block, b: Block) -> Block:
-    """The block of `a` followed by `b`."""
+    """The block of `a` followed by `b`. What was lost whole stays lost: nothing grows from a ruined `a`."""
+    sums = {name: getattr(a, name) + getattr(b, name) for name in _SUMS}
+    if a.ruined():
+        return Block(**sums, **{name: getattr(a, name) for name in _EXTREMES})
     low = a.gain + b.bottom + a.gain * b.bottom
     return Block(
-        **{name: getattr(a, name) + getattr(b, name) for name in _SUMS},
+        **sums,
         gain=a.gain + b.gain + a.gain * b.gain,
         top=max(a.top, a.gain + b.top + a.gain * b.top),
         bottom=min(a.bottom, low),

@@ -32,7 +32,7 @@ from foldward.backtest.version import ENGINE_VERSION
 from foldward.backtest.windows import Measured, Range, measure_ranges
 from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import Strategy, Swap
-from foldward.data.bars import NS, Bars, Floats
+from foldward.data.bars import NS, Bars
 from foldward.splits import Fold, WalkForward, classic, holdout
 
 MODES = ("classic", "holdout", "rolling", "anchored")
@@ -130,7 +130,7 @@ def _choose(
         measured = measure_ranges(prepared, [*trains, *tests])
         for index in range(len(trains)):
             train, test = measured[index], measured[len(trains) + index]
-            pick = _Pick(dict(prepared.strategy.params), train, test, sharpe(train.returns, used))
+            pick = _Pick(dict(prepared.strategy.params), train, test, _sharpe([train], used))
             if index == len(best):
                 best.append(pick)
             elif _better(pick, best[index]):
@@ -163,7 +163,7 @@ def _row(bars: Bars, index: int, train: Range, test: Range, pick: _Pick, calenda
     for side, measured in (("is", pick.train), ("oos", pick.test)):
         block = measured.block
         known = status == "ok"
-        row[f"{side}_sharpe"] = sharpe(measured.returns, calendar) if known else None
+        row[f"{side}_sharpe"] = _sharpe([measured], calendar) if known else None
         row[f"{side}_trades"] = block.trades if known else None
         row[f"{side}_pnl"] = block.pnl if known else None
         row[f"{side}_return"] = block.gain if known else None
@@ -182,9 +182,8 @@ def _summary(strategy: Strategy, chosen: Sequence[_Pick], failed: int, calendar:
     if failed:
         numbers["reasons"] = {"decision": f"{failed} of {len(chosen)} folds failed or have no bars"}
         return numbers
-    inside = _pooled([pick.train for pick in chosen])
-    outside = _pooled([pick.test for pick in chosen])
-    is_sharpe, oos_sharpe = sharpe(inside, calendar), sharpe(outside, calendar)
+    is_sharpe = _sharpe([pick.train for pick in chosen], calendar)
+    oos_sharpe = _sharpe([pick.test for pick in chosen], calendar)
     numbers["is_sharpe"], numbers["oos_sharpe"] = is_sharpe, oos_sharpe
     judged = combine_all(pick.test.block for pick in chosen)
     numbers["psr"] = judged.probabilistic_sharpe()
@@ -229,8 +228,11 @@ def block_report(block: Block, calendar: int) -> dict[str, Any]:
     }
 
 
-def _pooled(parts: Sequence[Measured]) -> Floats:
-    return np.concatenate([part.returns for part in parts]) if parts else np.zeros(0)
+def _sharpe(parts: Sequence[Measured], calendar: int) -> float | None:
+    """Of all the parts' daily returns together; None also where a part lost everything."""
+    if not parts or any(part.block.ruined() for part in parts):
+        return None
+    return sharpe(np.concatenate([part.returns for part in parts]), calendar)
 
 
 def _stitched(bars: Bars, tests: Sequence[Range], chosen: Sequence[_Pick], cash: float) -> list[list[float]]:

@@ -225,6 +225,22 @@ def test_a_window_from_one_pass_equals_the_window_alone(seed, definition, ends):
 
 
 @many
+@given(seed=seeds, definition=definitions(), cuts=st.lists(st.integers(0, 400), min_size=2, max_size=6))
+def test_windows_of_an_account_that_is_ruined_equal_each_alone(seed, definition, cuts):
+    bars = walk(seed)
+    poor = prepare(bars, change(definition, cash=20.0, units=3.0))
+    ranges = [(min(pair), max(pair)) for pair in pairwise(cuts)]
+    ranges = [(lo, hi) for lo, hi in ranges if hi > lo]
+    for (lo, hi), measured in zip(ranges, measure_ranges(poor, ranges), strict=True):
+        out = run(poor, lo, hi, check_rows=False)
+        assert out.faults == ()
+        assert measured.block.trades == out.metrics["trades"]
+        assert measured.block.pnl == pytest.approx(out.metrics["pnl"], rel=1e-9, abs=1e-12)
+        assert measured.block.drawdown == pytest.approx(out.metrics["max_drawdown"], rel=1e-9)
+        assert measured.block.ruined() == any("ruined" in note for note in out.notes)
+
+
+@many
 @given(seed=seeds, definition=definitions(), start=st.integers(30, 250), length=st.integers(2, 140))
 def test_a_window_equals_simulate_with_its_start_and_end(seed, definition, start, length):
     bars = walk(seed)

@@ -34,6 +34,15 @@ def test_nothing_is_the_neutral_element():
     assert combine_all([]) == EMPTY
 
 
+def test_nothing_grows_from_ruin():
+    lost = Block(days=1, s1=-1.2, gain=-1.2, bottom=-1.2, drawdown=1.2)
+    twice = combine(combine(UP, lost), lost)
+    assert twice.ruined()
+    assert twice.gain == pytest.approx(1.1 * -0.2 - 1)
+    assert twice == combine(UP, combine(lost, lost))
+    assert (twice.days, twice.sharpe(252)) == (3, None)
+
+
 def test_an_empty_table_is_nothing(trade):
     out = trade([(100, 100, 100, 100)] * 3, {})
     assert fold(out.blocks[:0]) == EMPTY

@@ -8,7 +8,7 @@ import pytest
 from foldward.backtest import walk_forward
 from foldward.backtest.folds import decide
 from foldward.contracts.errors import RequestError
-from foldward.contracts.jobs import Strategy
+from foldward.contracts.jobs import Costs, Strategy
 
 DAY = 86_400
 START = 1_704_067_200
@@ -177,3 +177,14 @@ def test_the_report_is_plain_json_and_repeatable(wave):
     first, again = walk_forward(wave, FAST, plan), walk_forward(wave, FAST, plan)
     assert json.dumps(first, allow_nan=False) == json.dumps(again, allow_nan=False)
     assert first["digest"].startswith("sha256:")
+
+
+def test_a_ruined_fold_has_no_sharpe_and_leaves_the_decision_open(wave):
+    from msgspec.structs import replace
+
+    report = walk_forward(wave, replace(FAST, cash=100.0, costs=Costs(commission_bps=2000)), {"mode": "classic"})
+    fold = report["folds"][0]
+    assert fold["is_return"] <= -1.0
+    assert fold["is_sharpe"] is None
+    assert report["decision"] is None
+    assert report["verdict"] == "OK"
