@@ -244,9 +244,12 @@ def _stitched(bars: Bars, tests: Sequence[Range], chosen: Sequence[_Pick], cash:
         inside = ends[(ends >= lo) & (ends < hi)]
         if not len(inside) or inside[-1] != hi - 1:
             inside = np.append(inside, hi - 1)
-        for bar, daily in zip(inside.tolist(), pick.test.returns.tolist(), strict=True):
+        # A ruined part has fewer days than its window, and nothing comes after it.
+        for bar, daily in zip(inside.tolist(), pick.test.returns.tolist(), strict=False):
             equity *= 1.0 + daily
             points.append([int(bars.time[bar]) // NS, equity])
+        if pick.test.block.ruined():
+            break
     stride = -(-len(points) // _MAX_POINTS)
     return points if stride <= 1 else points[::-1][::stride][::-1]
 

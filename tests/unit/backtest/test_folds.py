@@ -182,9 +182,13 @@ def test_the_report_is_plain_json_and_repeatable(wave):
 def test_a_ruined_fold_has_no_sharpe_and_leaves_the_decision_open(wave):
     from msgspec.structs import replace
 
-    report = walk_forward(wave, replace(FAST, cash=100.0, costs=Costs(commission_bps=2000)), {"mode": "classic"})
+    poor = replace(FAST, cash=100.0, costs=Costs(commission_bps=2000))
+    report = walk_forward(wave, poor, {"mode": "classic"})
     fold = report["folds"][0]
     assert fold["is_return"] <= -1.0
     assert fold["is_sharpe"] is None
     assert report["decision"] is None
     assert report["verdict"] == "OK"
+    assert report["stitched"][-1][1] <= 0.0
+    walk = walk_forward(wave, poor, {"mode": "rolling", "train": "40d", "test": "20d"})
+    assert [point[1] <= 0.0 for point in walk["stitched"]].index(True) == len(walk["stitched"]) - 1
