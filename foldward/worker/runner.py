@@ -101,6 +101,7 @@ def _result(
     job: Backtest, bars: Bars | None, fields: dict[str, Any], timings: dict[str, float], engine: str
 ) -> Result:
     made = {"engine": engine, "profile": job.strategy.profile, **fields}
+    timings |= made.pop("timings", {})
     if "result_digest" not in made:
         content = {"detail": made["detail"], "window": made.get("window"), "engine": engine}
         made["result_digest"] = digest(msgspec.to_builtins(content))
@@ -127,7 +128,9 @@ def _backtest(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]
     from foldward.worker._fill import from_outcome
 
     outcome = _simulate(job, bars, aux, (job.start_time, job.end_time))
+    began = clock.now()
     fields = from_outcome(job, outcome)
+    fields["timings"] = {"encode": clock.now() - began}
     if job.windows:
         parts = [_simulate(job, bars, aux, span) for span in job.windows]
         fields["detail"] = {

@@ -22,6 +22,9 @@ HELLO = b"HELLO"
 HEART = b"#heart"  # suffix of the routing id of a worker's second socket: signs of life only
 
 
+PROTOCOL = 1
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself. capacity: requests it may hold; version: of the product."""
 
@@ -29,7 +32,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int = 2
     pid: int | None = None
     version: str = ""
-    protocol: int = 1
+    protocol: int = PROTOCOL
 
 
 def pack_ready(ready: Ready) -> list[bytes]:

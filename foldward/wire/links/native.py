@@ -139,6 +139,11 @@ class NativeLink(Port):
         if ready is None:
             self._tell(FrameReceived(peer=name, frames=tuple(frames), received_us=now_us))
             return
+        if ready.protocol != _frames.PROTOCOL:
+            logger.error(
+                "wire.unsupported: {} speaks protocol {}, core {}", name, ready.protocol, _frames.PROTOCOL
+            )
+            return
         # Whatever happened to this descriptor before is history once the events before READY are read.
         self._connections()
         known = self._workers.get(routing_id)

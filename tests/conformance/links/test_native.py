@@ -119,6 +119,13 @@ def test_a_description_that_is_none_is_handed_on_and_joins_nobody(raw, told):
     assert told.of(PeerJoined) == []
 
 
+def test_a_worker_of_another_protocol_gets_no_work(raw, told):
+    raw.send_multipart([b"READY", b'{"id":"odd","capacity":1,"protocol":2}'])
+    raw.send_multipart([b"RESULT", b"data"])
+    told.wait(FrameReceived)
+    assert told.of(PeerJoined) == []
+
+
 def test_someone_unknown_who_speaks_is_asked_who_it_is(raw, told):
     raw.send_multipart([b"RESULT", b"data"])
     assert told.wait(FrameReceived)[0].peer == "odd"
