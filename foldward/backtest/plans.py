@@ -50,7 +50,7 @@ def refuse_peer(strategy: Strategy) -> None:
     if strategy.profile == "peer":
         raise RequestError(
             "request.bad_strategy",
-            "profile: splits are computed with profile 'next_open'; 'peer' serves single backtests",
+            "profile: this is computed with profile 'next_open'; 'peer' serves single backtests",
             field="profile",
         )
 

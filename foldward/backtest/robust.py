@@ -18,6 +18,7 @@ from foldward.backtest.filters import Aux
 from foldward.backtest.kinds import Param, find_kind
 from foldward.backtest.metrics import sharpe
 from foldward.backtest.outcome import Outcome
+from foldward.backtest.plans import refuse_peer
 from foldward.backtest.strategy import validate_strategy
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Costs, Strategy, Swap
@@ -48,6 +49,7 @@ def sensitivity(
     rule. Raises as `simulate`.
     """
     strategy = validate_strategy(strategy)
+    refuse_peer(strategy)
     history = None if swaps is None else tuple(swaps)
     lo, hi = window_range(bars, start, end)
 
