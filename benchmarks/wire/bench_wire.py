@@ -28,7 +28,7 @@ from foldward.wire.links import NativeLink, PushPullLink
 
 def tiny_job() -> Backtest:
     strategy = Strategy(name="sma-5-20", kind="sma", params={"sma_short": 5.0, "sma_long": 20.0})
-    return Backtest(request_id=new_id(), strategy=strategy, data_id="sha256:" + "0" * 64, phase="oos")
+    return Backtest(request_id=new_id(), strategy=strategy, data_id="sha256:" + "0a" * 32, phase="oos")
 
 
 def microseconds(call: Any, count: int) -> float:
