@@ -26,9 +26,10 @@ from pykka._envelope import Envelope
 from supervision._clock import REAL, real
 from supervision._life import ActorLife, describe, poison_of
 from supervision._mailbox import Ask, BoundedMailbox, Due, Mailbox, Retried, Stop
+from supervision._slot import bare
 from supervision._tree import Tree
 from supervision.errors import Abandoned, Leaving, SpecError
-from supervision.names import Handle, Names, bare
+from supervision.names import Handle, Names
 from supervision.plan import Ending
 from supervision.spec import Child
 from supervision.timers import Timer, Timers

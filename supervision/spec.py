@@ -6,86 +6,46 @@ with what threads need besides: a start timeout, a hang limit, a backoff and wha
 
 from __future__ import annotations
 
-import difflib
-import enum
 import math
 import os
-import random
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from supervision._fields import (
+    DROP,
+    FIELDS,
+    KEEP,
+    AutoShutdown,
+    Backoff,
+    InboxPolicy,
+    Restart,
+    Shutdown,
+    Strategy,
+    no_unknown,
+    number,
+    one_of,
+)
 from supervision.errors import SpecError
 
-
-class Restart(enum.Enum):
-    """When a child that ended is started again."""
-
-    PERMANENT = "permanent"
-    TRANSIENT = "transient"
-    TEMPORARY = "temporary"
-
-
-class Strategy(enum.Enum):
-    """Who is restarted with a child."""
-
-    ONE_FOR_ONE = "one_for_one"
-    ONE_FOR_ALL = "one_for_all"
-    REST_FOR_ONE = "rest_for_one"
-
-
-class AutoShutdown(enum.Enum):
-    """Whether a supervisor ends when its significant children have ended by themselves (OTP 24)."""
-
-    NEVER = "never"
-    ANY_SIGNIFICANT = "any_significant"
-    ALL_SIGNIFICANT = "all_significant"
-
-
-class InboxPolicy(enum.Enum):
-    """What becomes of the messages that wait when an incarnation ends."""
-
-    DROP = "drop"  # the poison message and what waited go to the dead-letter sink
-    KEEP = "keep"  # they go to the next incarnation, the poison message once, at the head
-
-
-DROP = InboxPolicy.DROP
-KEEP = InboxPolicy.KEEP
-Shutdown = float | Literal["kill"]
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Delay before a restart attempt, in seconds: `first * factor**n`, at most `ceiling`, ± `jitter`.
-
-    `n` counts the attempts since the last run that lasted `reset_after` seconds. `jitter` is a fraction of
-    the delay (0.2: between 80 % and 120 %, still at most `ceiling`).
-    """
-
-    first: float = 0.1
-    ceiling: float = 30.0
-    factor: float = 2.0
-    jitter: float = 0.2
-    reset_after: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name in ("first", "ceiling", "reset_after"):
-            _number(f"Backoff.{name}", getattr(self, name), low=0.0, finite=name != "reset_after")
-        _number("Backoff.factor", self.factor, low=1.0)
-        _number("Backoff.jitter", self.jitter, low=0.0)
-        if self.jitter > 1.0:
-            raise SpecError(f"Backoff.jitter must be at most 1, not {self.jitter!r}")
-
-    def delay(self, n: int, rng: random.Random) -> float:
-        """Seconds to wait before attempt `n` (0 is the first)."""
-        try:
-            plain = min(self.ceiling, self.first * self.factor**n)
-        except OverflowError:
-            plain = self.ceiling
-        if not self.jitter:
-            return plain
-        return min(self.ceiling, plain * (1.0 + self.jitter * (2.0 * rng.random() - 1.0)))
+__all__ = [
+    "DROP",
+    "KEEP",
+    "AutoShutdown",
+    "Backoff",
+    "Child",
+    "Command",
+    "InboxPolicy",
+    "Nest",
+    "Restart",
+    "Shutdown",
+    "Strategy",
+    "dynamic",
+    "process",
+    "supervisor",
+    "unique_ids",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +77,6 @@ class Command:
     stdout: str = "inherit"
     stderr: str = "tee"
     on_exit: Callable[[str, int, int], Any] | None = None
-
-
-_FIELDS = (
-    "restart",
-    "shutdown",
-    "significant",
-    "start_timeout",
-    "hang_after",
-    "backoff",
-    "inbox",
-)
 
 
 @dataclass(frozen=True, init=False)
@@ -177,7 +126,7 @@ class Child:
         command: Command | None = None,
         **unknown: Any,
     ) -> None:
-        _no_unknown(f"child {id!r}", unknown)
+        no_unknown(f"child {id!r}", unknown)
         if not isinstance(kwargs, Mapping | None):
             raise SpecError(f"child {id!r}: kwargs must be a mapping, not {kwargs!r}")
         if isinstance(args, str | bytes) or not isinstance(args, Iterable):
@@ -240,8 +189,8 @@ def supervisor(
         if not isinstance(child, Child):
             raise SpecError(f"{where}: {child!r} is not a Child")
         _significant_allowed(where, child, auto_shutdown)
-    _enum(where, "strategy", strategy, Strategy)
-    _enum(where, "auto_shutdown", auto_shutdown, AutoShutdown)
+    one_of(where, "strategy", strategy, Strategy)
+    one_of(where, "auto_shutdown", auto_shutdown, AutoShutdown)
     _budget(where, intensity, period)
     spec = _nested(
         id,
@@ -276,7 +225,7 @@ def dynamic(
         not isinstance(max_children, int) or isinstance(max_children, bool) or max_children < 0
     ):
         raise SpecError(f"{where}: max_children must be a whole number from 0, not {max_children!r}")
-    _enum(where, "auto_shutdown", auto_shutdown, AutoShutdown)
+    one_of(where, "auto_shutdown", auto_shutdown, AutoShutdown)
     _significant_allowed(where, template, auto_shutdown)
     _budget(where, intensity, period)
     nest = Nest((), Strategy.ONE_FOR_ONE, intensity, float(period), auto_shutdown, template, max_children)
@@ -320,7 +269,7 @@ def process(
         raise SpecError(f"{where}: on_exit must be callable, not {on_exit!r}")
     if child_fields.get("hang_after") is not None:
         raise SpecError(f"{where}: hang_after is for actors; a process is watched by who talks to it")
-    _no_unknown(where, {k: v for k, v in child_fields.items() if k not in _FIELDS})
+    no_unknown(where, {k: v for k, v in child_fields.items() if k not in FIELDS})
     from supervision._process import ProcessChild  # the spec names its carrier, the carrier reads the spec
 
     command = Command(
@@ -347,7 +296,7 @@ def unique_ids(spec: Child) -> None:
 def _nested(id: str, nest: Nest, fields: Mapping[str, Any]) -> Child:
     from supervision._supervisor import SupervisorActor  # the same knot as in process()
 
-    _no_unknown(f"supervisor {id!r}", {k: v for k, v in fields.items() if k not in _FIELDS})
+    no_unknown(f"supervisor {id!r}", {k: v for k, v in fields.items() if k not in FIELDS})
     if fields.get("hang_after") is not None:
         raise SpecError(f"supervisor {id!r}: hang_after is for actors; a supervisor waits for its children")
     given = {"shutdown": math.inf, "start_timeout": math.inf, **fields}
@@ -360,13 +309,13 @@ def _check(child: Child) -> None:
         raise SpecError(f"{where}: an id is a non-empty word without '/' or line ends")
     if not callable(child.start):
         raise SpecError(f"{where}: start must be an Actor class or a callable, not {child.start!r}")
-    _enum(where, "restart", child.restart, Restart)
-    _enum(where, "inbox", child.inbox, InboxPolicy)
+    one_of(where, "restart", child.restart, Restart)
+    one_of(where, "inbox", child.inbox, InboxPolicy)
     if child.shutdown != "kill":
-        _number(f"{where}: shutdown", child.shutdown, low=0.0, finite=False, also='"kill"')
-    _number(f"{where}: start_timeout", child.start_timeout, low=0.0, finite=False)
+        number(f"{where}: shutdown", child.shutdown, low=0.0, finite=False, also='"kill"')
+    number(f"{where}: start_timeout", child.start_timeout, low=0.0, finite=False)
     if child.hang_after is not None:
-        _number(f"{where}: hang_after", child.hang_after, low=0.0, strict=True, also="None")
+        number(f"{where}: hang_after", child.hang_after, low=0.0, strict=True, also="None")
     if child.backoff is not None and not isinstance(child.backoff, Backoff):
         raise SpecError(f"{where}: backoff must be a Backoff, not {child.backoff!r}")
     if not isinstance(child.significant, bool):
@@ -383,29 +332,4 @@ def _significant_allowed(where: str, child: Child, auto_shutdown: AutoShutdown) 
 def _budget(where: str, intensity: object, period: object) -> None:
     if not isinstance(intensity, int) or isinstance(intensity, bool) or intensity < 0:
         raise SpecError(f"{where}: intensity must be a whole number from 0, not {intensity!r}")
-    _number(f"{where}: period", period, low=0.0, strict=True)
-
-
-def _number(
-    what: str, value: object, *, low: float, finite: bool = True, strict: bool = False, also: str = ""
-) -> None:
-    ok = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-    if ok:
-        assert isinstance(value, int | float)
-        ok = (value > low if strict else value >= low) and (not finite or math.isfinite(value))
-    if not ok:
-        bound = f"above {low:g}" if strict else f"from {low:g}"
-        raise SpecError(f"{what} must be a number {bound}{' or ' + also if also else ''}, not {value!r}")
-
-
-def _enum(where: str, name: str, value: object, kind: type[enum.Enum]) -> None:
-    if not isinstance(value, kind):
-        allowed = ", ".join(f"{kind.__name__}.{m.name}" for m in kind)
-        raise SpecError(f"{where}: {name} must be one of {allowed}, not {value!r}")
-
-
-def _no_unknown(where: str, unknown: Mapping[str, Any]) -> None:
-    for name in unknown:
-        near = difflib.get_close_matches(name, _FIELDS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise SpecError(f"{where}: no field {name!r}{hint}")
+    number(f"{where}: period", period, low=0.0, strict=True)
