@@ -28,7 +28,6 @@ from foldward.wire.links import native_endpoint
 from storage import open_writer
 from supervision import Child, Root, boot, run
 
-WARM = "from foldward.backtest import warm_up; warm_up()"
 WARM_LIMIT_S = 300.0
 
 
@@ -76,7 +75,9 @@ class Core:
             cache.sweep()
             self.candles = Candles(cache, self._roots, self.snapshot.settings.data.allow)
             self._warming = subprocess.Popen(
-                [sys.executable, "-c", WARM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+                [sys.executable, "-m", "foldward.app.warm", str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
             )
             yield
         finally:
