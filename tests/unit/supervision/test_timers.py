@@ -131,3 +131,11 @@ def test_cancelling_takes_back_a_message_that_waits_in_the_inbox(forest):
     timers[0].cancel()
     gate.set()
     assert root.handle("a").ask(lambda actor: list(actor.seen)) == []
+
+
+def test_an_earlier_timer_is_not_kept_waiting_by_a_later_one(timers, monkeypatch):
+    monkeypatch.setattr("supervision.timers.POLL_S", 30.0)  # as if nothing but being told made it look
+    inbox = Inbox()
+    timers.after(3600, inbox, "late")
+    timers.after(0.01, inbox, "soon")
+    assert inbox.get(5.0) == "soon"
