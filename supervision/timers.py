@@ -1,8 +1,9 @@
 """Timers: messages that come later. One thread and one heap per root.
 
-While a timer is armed and freezegun is loaded, the thread looks at the clock every 20 ms, so virtual time that
-jumps (a frozen clock ticked by an hour) fires without any patching. Where time cannot be frozen it looks when
-the next timer is due, and four times a second: fifty wake-ups a second alone cost half a percent of a core.
+While a timer is armed and freezegun is loaded, the thread looks at the clock every 20 ms, so virtual time
+that jumps (a frozen clock ticked by an hour) fires without any patching. Where time cannot be frozen it looks
+when the next timer is due, and four times a second: fifty wake-ups a second alone cost half a percent of a
+core.
 """
 
 from __future__ import annotations
