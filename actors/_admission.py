@@ -12,10 +12,9 @@ import msgspec
 
 from actors._candles import CandlesGate, GateResult
 from foldward.contracts import clock, ids
-from foldward.contracts.canonical import derive_seed
 from foldward.contracts.errors import CATALOGUE, FoldwardError, did_you_mean, suggestion
 from foldward.contracts.facts import AdmitRequest
-from foldward.contracts.jobs import MAX_SEED, PHASES, Backtest, Strategy, Window, job_digest
+from foldward.contracts.jobs import MAX_SEED, PHASES, Backtest, Strategy, Window, job_digest, unit_seed
 from foldward.contracts.messages import Submit, SubmitOutcome
 
 DAY_S = 86_400
@@ -133,7 +132,7 @@ def admit(
         data_id=verdict.fingerprint,
         start_time=window.start,
         end_time=window.end,
-        seed=derive_seed(order.seed, strategy.name, order.kind, f"{window.start}:{window.end}"),
+        seed=unit_seed(order.seed, strategy.name, order.kind, window.start, window.end),
         include_trades=order.kind in ("backtest", "oos"),
         plan=plan,
     )

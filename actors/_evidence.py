@@ -71,11 +71,12 @@ class EvidenceDesk:
         for row in changed:
             self._revision = max(self._revision, row.revision)
             for known in rows.results_of(row.name, "backtest"):
-                if known.verdict == "OK" and not self._book.has(known.fingerprint, known.digest):
+                trial = trial_of(known)
+                if known.verdict == "OK" and not self._book.has(known.fingerprint, trial):
                     whole = rows.result(known.request_id)
                     if whole is not None:
                         sums = block_sums((whole.detail or {}).get("blocks"))
-                        self._book.add(known.fingerprint, known.digest, sums)
+                        self._book.add(known.fingerprint, trial, sums)
         self._learnt = len(changed) < BATCH
         return self._learnt
 
@@ -101,3 +102,9 @@ class EvidenceDesk:
                 self._looked[fingerprint] = count
                 found += [name for name, trials in names.items() if self.stale(fingerprint, trials)]
         return found
+
+
+def trial_of(result: Any) -> str:
+    """What makes a trial: the definition without its name, and the bars. Neither seed nor run: the same rule
+    on the same bars is no second try."""
+    return f"{result.work}:{result.window_start}:{result.window_end}"

@@ -6,6 +6,7 @@ answers. Everything it remembers can be built again from rows: a crash costs a s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from actors._numbers import Numbers, side, split
 from actors._verdict_desk import VerdictDesk
 from foldward.contracts.canonical import digest
 from foldward.contracts.facts import SetMeta
+from foldward.contracts.jobs import unit_seed
 from foldward.contracts.messages import Settled, Submit, Submitted, Written
 from foldward.settings import RankTable
 
@@ -42,7 +44,7 @@ class Rows(Protocol):
 
     def strategies(self, revision_gt: int = 0, limit: int | None = None) -> list[Any]: ...
     def strategy(self, name: str) -> Any: ...
-    def latest(self, name: str, kind: str) -> Any: ...
+    def latest(self, name: str, kind: str, accept: Callable[[Any], bool] | None = None) -> Any: ...
     def result(self, request_id: str) -> Any: ...
     def results_of(self, name: str, kind: str | None = None) -> list[Any]: ...
     def request(self, request_id: str) -> Any: ...
@@ -299,7 +301,9 @@ class RankCore:
         # Most strategies have no result of most kinds: one question tells which to read whole.
         recent = rows.results_of(name)
         known = set(_ladder.ORDER) if len(recent) >= _RECENT else {result.kind for result in recent}
-        found = {kind: rows.latest(name, kind) if kind in known else None for kind in _ladder.ORDER}
+        # A run's numbers are those of its own seed: what another seed found is another run's.
+        accept = self._of_this_run if self.complete else None
+        found = {kind: rows.latest(name, kind, accept) if kind in known else None for kind in _ladder.ORDER}
         costs = row.definition.get("costs") or {}
         return Numbers(
             name=name,
@@ -313,6 +317,9 @@ class RankCore:
             evidence=split(found["evidence"]) if found["evidence"] is not None else None,
             missing=self.asked.reasons(name),
         )
+
+    def _of_this_run(self, result: Any) -> bool:
+        return bool(result.seed is None or result.seed == _seed_of(result, self.seed))
 
     def _wanted(self, row: Any, numbers: Numbers, judgement: Judgement) -> list[str]:
         if not self.settings.auto_request:
@@ -390,3 +397,7 @@ def _is_move(effect: Any) -> bool:
 def _is_open(rows: Rows, request_id: str) -> bool:
     row = rows.request(request_id)
     return row is not None and row.status in ("pending", "sent", "retry")
+
+
+def _seed_of(result: Any, seed: int) -> int:
+    return unit_seed(seed, result.name, result.kind, result.window_start, result.window_end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from foldward.app.report import equity_chart, write_report
 from foldward.console.league import league, league_row
 from foldward.contracts import clock
 from foldward.contracts.canonical import digest
-from foldward.contracts.jobs import PHASES
+from foldward.contracts.jobs import PHASES, unit_seed
 from foldward.contracts.timeframe import timeframe_label
 from foldward.settings import Home
 from storage.reads import Reader
+from storage.rows import ResultRow
 
 VERDICTS = ("PASS", "FAIL", "INVALID", "BLOCKED")
 CHARTS = 6
@@ -36,9 +37,20 @@ def judged(reader: Reader, names: Collection[str]) -> set[str]:
     return {row.name for row in reader.strategies() if row.verdict is not None and row.name in names}
 
 
-def current(reader: Reader, names: Collection[str]) -> int:
-    """How many results these strategies have, one a kind of work."""
-    return sum(reader.latest(name, kind) is not None for name in names for kind in PHASES)
+def of_seed(seed: int) -> Callable[[ResultRow], bool]:
+    """Whether a result was computed for a run with this seed."""
+
+    def accept(row: ResultRow) -> bool:
+        expected = unit_seed(seed, row.name, row.kind, row.window_start, row.window_end)
+        return row.seed is None or row.seed == expected
+
+    return accept
+
+
+def current(reader: Reader, names: Collection[str], seed: int) -> int:
+    """How many results these strategies have for this seed, one a kind of work."""
+    accept = of_seed(seed)
+    return sum(reader.latest(name, kind, accept) is not None for name in names for kind in PHASES)
 
 
 def note(reader: Reader) -> str:
@@ -49,7 +61,7 @@ def note(reader: Reader) -> str:
 
 
 def collect(
-    reader: Reader, names: Collection[str], refused: Sequence[dict[str, str]], candles: Candles
+    reader: Reader, names: Collection[str], refused: Sequence[dict[str, str]], candles: Candles, seed: int
 ) -> Found:
     """Read the end state of these strategies."""
     rows = [row for row in league(reader) if row["strategy"] in names]
@@ -57,12 +69,13 @@ def collect(
     for row in rows:
         counts[row["verdict"]] += 1
     data = [{"name": label, "code": code, "message": message} for label, code, message in candles.refusals()]
-    return Found(rows, counts, [*refused, *data], run_digest(reader, names))
+    return Found(rows, counts, [*refused, *data], run_digest(reader, names, seed))
 
 
-def run_digest(reader: Reader, names: Collection[str]) -> str:
+def run_digest(reader: Reader, names: Collection[str], seed: int) -> str:
     """One digest for all verdicts and all results; free of ids, times, order and worker count."""
     parts = []
+    accept = of_seed(seed)
     for name in sorted(names):
         row = reader.strategy(name)
         if row is None:
@@ -70,7 +83,7 @@ def run_digest(reader: Reader, names: Collection[str]) -> str:
         shown = league_row(row)
         found = {}
         for kind in PHASES:
-            result = reader.latest(name, kind)
+            result = reader.latest(name, kind, accept)
             if result is not None:
                 found[kind] = result.result_digest
         parts.append([name, shown["verdict"], shown["rank"], shown["gates"], shown["reasons"], found])

@@ -166,7 +166,7 @@ def _until_idle(run: _Run) -> None:
     names = {strategy.name for strategy in run.chosen.accepted}
     pause = threading.Event()
     with Reader(run.home.database) as reader:
-        had, applied = results.current(reader, names), _applied(reader)
+        had, applied = results.current(reader, names, run.wish.seed), _applied(reader)
         total = len(names) * len(PHASES)
         run.progress.begin("validating", total)
         while True:
@@ -194,7 +194,7 @@ def _finish(run: _Run) -> RunDone:
     names = {strategy.name for strategy in run.chosen.accepted}
     seconds = clock.now() - run.started
     with Reader(run.home.database) as reader:
-        found = results.collect(reader, names, run.chosen.refused, run.core.candles)
+        found = results.collect(reader, names, run.chosen.refused, run.core.candles, run.wish.seed)
     file = run.wish.report or run.home.reports / f"{run.run_id}.html"
     answer = {
         "run_id": run.run_id,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from foldward.contracts.canonical import digest
+from foldward.contracts.canonical import derive_seed, digest
 
 Phase = Literal["backtest", "oos", "wfv", "cpcv", "evidence"]
 PHASES: tuple[Phase, ...] = ("backtest", "oos", "wfv", "cpcv", "evidence")
@@ -190,6 +190,11 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     source: str = "WORKER"
     status: str = "ok"
     data: dict[str, float] = {}
+
+
+def unit_seed(seed: int, name: str, kind: str, start: int | None, end: int | None) -> int:
+    """The seed of one unit of work of a run: a strategy, a kind of work, a window."""
+    return derive_seed(seed, name, kind, f"{start}:{end}")
 
 
 def job_digest(

@@ -7,6 +7,7 @@ reaches them, and every write is a real transaction. A test drives a day in mill
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
 from collections import deque
 from pathlib import Path
@@ -120,6 +121,7 @@ class ActorWorld:
     def __enter__(self) -> Self:
         self.clock.__enter__()
         self.writer = open_writer(self.path, self.settings.storage)
+        self._sizes = itertools.count()
         self.reader = Reader(self.path)
         self.start()
         return self
@@ -249,10 +251,17 @@ class ActorWorld:
         self.run()
 
     def add(self, *names: str, symbol: str = "EURUSD", **fields: Any) -> None:
-        """Store strategies."""
+        """Store strategies, each a rule of its own (they differ in their size)."""
         params = {"sma_short": 5.0, "sma_long": 20.0}
         strategies = tuple(
-            Strategy(name=name, kind="sma", params=params, symbol=symbol, timeframe=1440, **fields)
+            Strategy(
+                name=name,
+                kind="sma",
+                params=params,
+                symbol=symbol,
+                timeframe=1440,
+                **{"units": 1.0 + next(self._sizes), **fields},
+            )
             for name in names
         )
         (outcome,) = self.writer.apply([ImportStrategies(strategies=strategies, at_us=self.clock.utc_us)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from storage.reads._connection import Connected, columns_of
 from storage.rows import ResultRow, TradesRow
 
+CANDIDATES = 50  # answers of one kind to one definition that differ by seed, data or plan
 _COLUMNS = columns_of(ResultRow, "r.")
 _SEED = ResultRow.__struct_fields__.index("seed")
 _UNVERIFIED = ResultRow.__struct_fields__.index("unverified")
@@ -41,14 +43,25 @@ class ResultReads(Connected):
         )
         return [_row(row) for row in self._all(sql, (name,) if kind is None else (name, kind))]
 
-    def latest(self, name: str, kind: str) -> ResultRow | None:
-        """The newest answer of this kind to the strategy's present definition, whole."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM results r LEFT JOIN strategies s ON s.name = r.name"
+    def latest(
+        self, name: str, kind: str, accept: Callable[[ResultRow], bool] | None = None
+    ) -> ResultRow | None:
+        """The newest answer of this kind to the strategy's present definition, whole.
+
+        accept: takes an answer without its detail and says whether it may be the one (the seed of a run,
+        for example); the newest CANDIDATES are asked for.
+        """
+        which = (
+            " FROM results r LEFT JOIN strategies s ON s.name = r.name"
             " WHERE r.name = ? AND r.kind = ? AND (s.name IS NULL OR r.work = s.work"
-            " OR (r.work = '' AND r.requested_us >= s.defined_at)) ORDER BY r.rowid DESC LIMIT 1"
+            " OR (r.work = '' AND r.requested_us >= s.defined_at)) ORDER BY r.rowid DESC LIMIT "
         )
-        return _result(self._one(sql, (name, kind)))
+        if accept is None:
+            return _result(self._one(f"SELECT {_COLUMNS}{which}1", (name, kind)))
+        for row in self._all(f"SELECT {_HEAD}, '{{}}'{which}{CANDIDATES}", (name, kind)):
+            if accept(found := _row(row)):
+                return self.result(found.request_id)
+        return None
 
     def trades(self, request_id: str) -> TradesRow | None:
         """The trade list of an answer that had one."""
