@@ -27,7 +27,7 @@ from foldward.contracts.canonical import digest
 from foldward.contracts.errors import RequestError, StorageError
 from foldward.contracts.facts import Fact, FinishRun, ImportStrategies, StartRun
 from foldward.contracts.jobs import PHASES, Strategy
-from foldward.contracts.messages import Tick, Write, Written
+from foldward.contracts.messages import Refresh, Write, Written
 from foldward.contracts.timeframe import timeframe_label
 from foldward.settings import Home, Snapshot
 from storage.reads import Reader
@@ -146,7 +146,7 @@ def _validate(run: _Run) -> RunDone:
         for start in range(0, len(chosen.accepted), BATCH):
             part = tuple(chosen.accepted[start : start + BATCH])
             _write(core, ImportStrategies(strategies=part, at_us=clock.utc_us()))
-        core.tell("rank_evaluator", Tick())
+        core.tell("rank_evaluator", Refresh(reason="import"))
         with shown_faults.meanwhile(run.wish.faults, core, run.progress):
             _until_idle(run)
         if not run.wish.until_idle:

@@ -82,6 +82,7 @@ def _memory(parts: Parts) -> Child:
             kwargs={"database": home.database, "settings": settings.storage},
             inbox=KEEP,
             hang_after=WRITER_HANG_S,
+            start_timeout=60.0,  # a migration copies and checks the file first
         ),
         Child(
             "dead_letter",
@@ -245,6 +246,8 @@ def worker_argv(parts: Parts, worker: str) -> list[str]:
     core = parts.snapshot.settings.core
     argv = [sys.executable, "-m", "foldward.worker", "--connect", parts.endpoint, "--id", worker]
     argv += ["--cache", str(parts.home.cache.absolute()), "--memory-mb", str(core.memory_mb)]
+    link, heartbeat = parts.snapshot.settings.link, parts.snapshot.settings.heartbeat
+    argv += ["--capacity", str(link.capacity), "--heartbeat-s", str(heartbeat.interval_s)]
     argv += ["--log", str((parts.home.logs / f"{worker}.log").absolute())]
     for root in parts.data_roots:
         argv += ["--data-root", str(root)]

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from loguru import logger
 
+from actors._lost import letter_of
 from foldward.contracts import clock
-from foldward.contracts.messages import Emit, Hold, Notify, Tick, WorkerExited
+from foldward.contracts.messages import Emit, Notify, WorkerExited
 from supervision import Root
 
-# These are told again by whoever needs them, or are only news: losing one loses nothing.
-_REPEATED = (Emit, Notify, Tick)
 _ALARMS = {
     "supervisor.child_hung": "A part of the tree hung and was replaced",
     "supervisor.budget_spent": "A supervisor gave up",
@@ -74,23 +72,11 @@ class Wiring:
     def on_dead(self, child: str, message: Any, reason: str) -> None:
         """A message that nobody will handle: kept as a dead letter when it was poison, else counted."""
         self.undelivered += 1
-        if isinstance(message, _REPEATED) or child == "dead_letter":
+        letter = None if child == "dead_letter" else letter_of(child, message, reason)
+        if letter is None:
             return
-        logger.warning("{} did not get a {}: {}", child, type(message).__name__, reason)
-        if reason == "poison":
-            self.tell(
-                "dead_letter",
-                Hold(
-                    reason="poison",
-                    code="internal.bug",
-                    error=f"a {type(message).__name__} crashed {child} twice",
-                    payload=_bytes(message),
-                    direction="message",
-                    peer=child,
-                    request_id=getattr(message, "request_id", None),
-                    trace_id=getattr(message, "trace_id", "-") or "-",
-                ),
-            )
+        logger.warning("{} did not handle a {}: {}", child, type(message).__name__, reason)
+        self.tell("dead_letter", letter)
 
     def on_crash(self, report: Any) -> None:
         """The crash report with its stack goes to the human log."""
@@ -102,10 +88,3 @@ class Wiring:
     def worker_exited(self, worker: str, pid: int, code: int) -> None:
         """A worker process ended: the dispatcher hears it at once."""
         self.tell("dispatcher", WorkerExited(worker=worker, pid=pid, exit_code=code))
-
-
-def _bytes(message: Any) -> bytes:
-    try:
-        return msgspec.json.encode({"type": type(message).__name__, "message": message}, enc_hook=repr)
-    except (TypeError, ValueError, RecursionError):
-        return repr(message).encode()

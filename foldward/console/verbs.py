@@ -84,7 +84,9 @@ class Verbs:
             seed=self._core["seed"],
             plan=given.get("plan"),
         )
-        answer = self._ask("oos_queue", message, messages.Submitted)
+        # Walk-forward and CPCV runs have a row of their own, which the scheduler keeps.
+        to = "wfv_scheduler" if kind in ("wfv", "cpcv") else "oos_queue"
+        answer = self._ask(to, message, messages.Submitted)
         return {"items": [_without_none(item) for item in answer.items], "trace_id": message.trace_id}
 
     def cancel(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +139,7 @@ class Verbs:
             family = FAMILIES.get((written.code or "").partition(".")[0], StorageError)
             raise family(written.code or "storage.write", written.error or "the write was refused")
         if kind is facts.ImportStrategies:
-            self._root.handle("rank_evaluator").tell(messages.Tick())
+            self._root.handle("rank_evaluator").tell(messages.Refresh(reason="import"))
         return written.value
 
     def _acknowledged(self, actor: str, kind: type[messages.Message]) -> dict[str, Any]:

@@ -21,12 +21,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from actors.metrics import metrics_text
 from foldward.console import Client
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError
 from foldward.settings import Home
 from foldward.web import views
-from foldward.web.metrics import metrics_text
 
 LIVE_EVERY_S = 1.0
 HEADERS = [

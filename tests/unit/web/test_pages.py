@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from actors.metrics import metrics_text
 from foldward.app.status import status
 from foldward.settings import Home
 from foldward.web import views
 from foldward.web.app import make_app
-from foldward.web.metrics import metrics_text
 
 
 @pytest.fixture
