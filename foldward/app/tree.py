@@ -29,6 +29,7 @@ from supervision import KEEP, Backoff, Child, Strategy, process, supervisor
 # Busy on one message for longer than this is a hang. Each is several times the longest honest work:
 DISK_S = 30.0  # appending to a file, writing a snapshot
 ROWS_S = 60.0  # reading or judging a batch of rows on a slow disk
+MIGRATION_S = 60.0  # opening a database that must be copied, checked and migrated first
 GATE_S = 600.0  # the first check of a very large file of candles (2,000,000 rows take about two seconds)
 # A worker that fails at start (a broken installation) must not spend the budget within a second.
 WORKER_BACKOFF = Backoff(first=0.1, ceiling=30.0, factor=2.0, jitter=0.2, reset_after=60.0)
@@ -81,8 +82,8 @@ def _memory(parts: Parts) -> Child:
             DBWriter,
             kwargs={"database": home.database, "settings": settings.storage},
             inbox=KEEP,
+            start_timeout=MIGRATION_S,
             hang_after=WRITER_HANG_S,
-            start_timeout=60.0,  # a migration copies and checks the file first
         ),
         Child(
             "dead_letter",
