@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from math import isfinite
 from typing import Any, Literal, NoReturn
 
@@ -29,8 +28,10 @@ class _ResultEnvelope(msgspec.Struct):
 _RESULT = msgspec.json.Decoder(_ResultEnvelope)
 _PLAIN = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
-# No integer on this wire has so many digits; a run of them anywhere is looked at carefully.
-_LONG = re.compile(rb"[0-9]{20}")
+# Twenty digits in a row may be an integer that 64 bits do not hold; seeds have twenty, so they are looked at.
+# A pattern that finds them takes longer than decoding.
+_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG = b"0" * 20
 _RESULT_HEAD = b'{"type":"BACKTEST_RESULT",'
 
 
@@ -42,7 +43,7 @@ def loads(raw: bytes, *, max_frame: int = MAX_FRAME) -> Message:
     (with the field's path in the message and in `context["field"]`).
     """
     check_limits(raw, max_frame=max_frame)
-    if raw.startswith(_RESULT_HEAD) and not _LONG.search(raw):
+    if raw.startswith(_RESULT_HEAD) and not _beyond_64_bits(raw):
         try:
             result = _RESULT.decode(raw).result
             complete(result)
@@ -73,7 +74,8 @@ def dumps(message: Message, format: Format = "json", *, peer: bool = False) -> b
     try:
         if isinstance(message, Result):
             complete(message)
-        _finite(message, "result" if isinstance(message, Result) else "")
+        if not _sound(message):
+            _finite(message, "result" if isinstance(message, Result) else "")
         if format == "json" and not (peer and isinstance(message, Backtest)):
             body = _encode(message)
             if isinstance(message, Result):
@@ -100,6 +102,17 @@ def encoding_of(raw: bytes) -> Format:
     return "sexp" if raw[:1] == b"(" else "json"
 
 
+def _beyond_64_bits(raw: bytes) -> bool:
+    zeros = raw.translate(_ZEROS)
+    at = zeros.find(_LONG)
+    while at >= 0:
+        end = at + len(_LONG)
+        if zeros[end : end + 1] == b"0" or raw[at - 1 : at] == b"-" or int(raw[at:end]) >= 2**64:
+            return True
+        at = zeros.find(_LONG, end)
+    return False
+
+
 def _read_json(raw: bytes) -> Any:
     try:
         return _PLAIN.decode(raw)
@@ -123,6 +136,27 @@ def _refuse(raw: bytes, error: BaseException) -> NoReturn:
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= 40 else float(digits)
+
+
+def _sound(value: Any) -> bool:
+    """Whether every number in a struct, dict or list is finite; `_finite` then says which one is not."""
+    items: Any
+    if isinstance(value, msgspec.Struct):
+        items = msgspec.structs.astuple(value)
+    elif type(value) is dict:
+        items = value.values()
+    elif isinstance(value, list | tuple):
+        items = value
+    else:
+        return True
+    for item in items:
+        kind = type(item)
+        if kind is float:
+            if not isfinite(item):
+                return False
+        elif kind not in _SAFE and not _sound(item):
+            return False
+    return True
 
 
 def _finite(value: Any, path: str) -> None:
