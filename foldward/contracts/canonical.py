@@ -16,7 +16,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 def canonical_bytes(value: Any) -> bytes:
     """Canonical JSON of plain data or msgspec structs. Raises ValueError for NaN and infinity."""
-    return _encoder.encode(_plain(msgspec.to_builtins(value, order="sorted")))
+    return _encoder.encode(_plain(msgspec.to_builtins(value)))
 
 
 def digest(value: Any) -> str:
@@ -30,14 +30,18 @@ def derive_seed(seed: int, *parts: str) -> int:
     return int.from_bytes(hashlib.sha256(material).digest()[:8], "big")
 
 
+_AS_IS = frozenset({str, int, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
     # −0.0 and 1.0 against 1 must not make two identities of one number.
-    if isinstance(value, float):
+    kind = type(value)
+    if kind is float:
         if not math.isfinite(value):
             raise ValueError(f"{value} has no canonical form")
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+    if kind is dict:
+        return {key: item if type(item) in _AS_IS else _plain(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in _AS_IS else _plain(item) for item in value]
     return value

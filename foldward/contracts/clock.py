@@ -7,6 +7,7 @@ its ignore list), which would give two answers to one question.
 """
 
 import datetime as _dt
+import functools
 import time
 
 # freezegun swaps module attributes that are the real class; inside a tuple it does not look.
@@ -45,8 +46,13 @@ def utc_us() -> int:
 def iso_ms(us: int) -> str:
     """`2026-02-03T12:00:00.123Z` for integer microseconds UTC."""
     seconds, micros = divmod(us, US)
-    whole = _REAL[0].fromtimestamp(seconds, UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{micros // 1000:03d}Z"
+    return f"{_whole(seconds)}.{micros // 1000:03d}Z"
+
+
+@functools.lru_cache(maxsize=64)
+def _whole(seconds: int) -> str:
+    # Events come many to a second, and strftime costs more than all the rest of their time.
+    return f"{_REAL[0].fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def iso_s(seconds: float) -> str:
