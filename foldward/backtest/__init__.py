@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from foldward.backtest.metrics import METRICS
     from foldward.backtest.outcome import Outcome
     from foldward.backtest.plugins import register
-    from foldward.backtest.robust import sensitivity
+    from foldward.backtest.robust import neighbour_sharpes, sensitivity
     from foldward.backtest.warm import warm_up
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Param",
     "combine",
     "cpcv",
+    "neighbour_sharpes",
     "parse_level",
     "register",
     "resample",
@@ -51,6 +52,7 @@ _LAZY = {
     "Block": "blocks",
     "combine": "blocks",
     "cpcv": "combinatorial",
+    "neighbour_sharpes": "robust",
     "sensitivity": "robust",
     "simulate": "engine",
     "simulate_windows": "engine",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -16,7 +15,7 @@ from foldward.contracts import clock
 from foldward.contracts.errors import DataError, RequestError
 from foldward.contracts.jobs import Backtest, Candle
 from foldward.contracts.timeframe import parse_timeframe, timeframe_label
-from foldward.data.bars import Bars
+from foldward.data.bars import NS, Bars
 from foldward.data.findings import Finding
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _SHELF = 64
+_DAY = 1440
 _shelves: WeakKeyDictionary[Cache, OrderedDict[str, tuple[Bars, tuple[str, ...]]]] = WeakKeyDictionary()
 
 
@@ -50,11 +50,10 @@ def load_aux(
 ) -> tuple[dict[int, Bars], list[str]]:
     """Minutes → Bars for the higher-timeframe filter, and notes.
 
-    Without candles of its own, the filter of profile next_open sees the job's bars, resampled; profile peer
-    keeps the peer's rule for missing candles.
+    Without candles of its own, the filter of profile next_open sees the job's bars, resampled, where that is
+    the same series exactly (`resampled`); elsewhere it has none and the engine lets no entry pass. Profile
+    peer keeps the peer's rule for missing candles.
     """
-    from foldward.backtest import resample
-
     aux: dict[int, Bars] = {}
     notes: list[str] = []
     for key, rows in (job.aux_candles or {}).items():
@@ -67,33 +66,31 @@ def load_aux(
             aux[minutes] = _from_file(path, higher, cache, roots, notes)
     rule = job.strategy.filter
     if rule is not None and rule.timeframe not in aux and job.strategy.profile != "peer":
-        aux[rule.timeframe] = resample(bars, rule.timeframe)
-        notes.append(f"filter candles {timeframe_label(rule.timeframe)} resampled from the data")
+        higher_bars = resampled(bars, rule.timeframe)
+        if higher_bars is not None:
+            aux[rule.timeframe] = higher_bars
+            notes.append(f"filter candles {timeframe_label(rule.timeframe)} resampled from the data")
     return aux, notes
+
+
+def resampled(bars: Bars, minutes: int) -> Bars | None:
+    """The bars at a longer timeframe, or None where that would be a guess.
+
+    It is none where each longer bar is made of whole bars and begins where everybody's does: a multiple of
+    the bars' own timeframe that divides the UTC day, bars that open on multiples of theirs. Weeks and months
+    begin differently from source to source.
+    """
+    from foldward.backtest import resample
+
+    step = bars.timeframe * 60 * NS
+    if minutes % bars.timeframe or _DAY % minutes or (bars.time % step).any():
+        return None
+    return resample(bars, minutes)
 
 
 def replace_job(job: Backtest, path: str, minutes: int) -> Backtest:
     """The job as if its data were this file."""
     return msgspec.structs.replace(job, candles_file=path, timeframe=minutes)
-
-
-def window_of(bars: Bars, start: int | None, end: int | None) -> Bars:
-    """The bars in [start, end] (Unix seconds, inclusive) as a series of their own.
-
-    Raises RequestError `request.bad_window` when fewer than two are left.
-    """
-    lo, hi = bars.index_range(start, end)
-    if hi - lo < 2:
-        raise RequestError(
-            "request.bad_window", f"the window {start} to {end} holds {hi - lo} bars", start=start, end=end
-        )
-    if (lo, hi) == (0, len(bars)):
-        return bars
-    ends = bars.day_end[lo:hi].copy()
-    ends[-1] = 1
-    ends.flags.writeable = False
-    cut = {name: getattr(bars, name)[lo:hi] for name in ("time", "open", "high", "low", "close", "volume")}
-    return replace(bars, **cut, day_end=ends)
 
 
 def inline_bars(rows: Iterable[Candle], timeframe: int, symbol: str) -> Bars:

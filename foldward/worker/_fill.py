@@ -64,6 +64,14 @@ def thin_equity(times: Any, equity: Any, limit: int = MAX_EQUITY) -> tuple[tuple
     return tuple(zip(times.tolist(), equity.tolist(), strict=True))
 
 
+def returns_of(outcome: Outcome, cash: float) -> Any:
+    """Simple returns by day, from the day blocks where the profile keeps them: beside a large equity, the
+    differences of a small position would lose half their digits."""
+    if len(outcome.blocks):
+        return np.ascontiguousarray(outcome.blocks["ret"])
+    return daily_returns(np.asarray(outcome.day_equity), cash)
+
+
 def daily_returns(equity: Any, cash: float) -> Any:
     """Simple returns by day; the first starts from the cash. Stops where the equity is not above 0."""
     before = np.concatenate(([cash], equity[:-1]))
@@ -78,7 +86,7 @@ def block_sums(outcome: Outcome, cash: float, count: int = BLOCKS) -> dict[str, 
     days = len(outcome.day_equity)
     if days == 0:
         return None
-    returns = daily_returns(np.asarray(outcome.day_equity), cash)
+    returns = returns_of(outcome, cash)
     if len(returns) == 0:
         return None
     parts = min(count, len(returns))

@@ -13,7 +13,8 @@ from foldward.contracts import clock
 from foldward.contracts.canonical import digest
 from foldward.contracts.errors import FoldwardError
 from foldward.contracts.jobs import Backtest, Result, Window
-from foldward.worker._candles import load_aux, load_bars, window_of
+from foldward.data.bars import NS
+from foldward.worker._candles import load_aux, load_bars
 from foldward.worker._limits import TimeIsUp, time_limit
 
 if TYPE_CHECKING:
@@ -118,21 +119,21 @@ def _result(
     )
 
 
-def _simulate(job: Backtest, bars: Bars, aux: dict[int, Bars], span: tuple[int | None, int | None]) -> Any:
-    from foldward.backtest import simulate
-
-    return simulate(bars, job.strategy, *span, seed=job.seed, aux=aux or None, swaps=job.swap_history or None)
+def _given(job: Backtest, aux: dict[int, Bars]) -> dict[str, Any]:
+    """What the engine takes beside bars, strategy and window."""
+    return {"seed": job.seed, "aux": aux or None, "swaps": job.swap_history or None}
 
 
 def _backtest(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]:
+    from foldward.backtest import simulate_windows
     from foldward.worker._fill import from_outcome
 
-    outcome = _simulate(job, bars, aux, (job.start_time, job.end_time))
+    spans = [(job.start_time, job.end_time), *(job.windows or ())]
+    outcome, *parts = simulate_windows(bars, job.strategy, spans, **_given(job, aux))
     began = clock.now()
     fields = from_outcome(job, outcome)
     fields["timings"] = {"encode": clock.now() - began}
     if job.windows:
-        parts = [_simulate(job, bars, aux, span) for span in job.windows]
         fields["detail"] = {
             "windows": [
                 {
@@ -153,36 +154,36 @@ def _report(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]:
     from foldward.backtest import cpcv, walk_forward
     from foldward.worker._fill import from_report
 
-    part = window_of(bars, job.start_time, job.end_time)
     work = walk_forward if job.phase == "wfv" else cpcv
     default = {"mode": "classic"} if job.phase == "wfv" else {}
-    report = work(
-        part,
-        job.strategy,
-        dict(job.plan or default),
-        seed=job.seed,
-        aux=aux or None,
-        swaps=job.swap_history or None,
-    )
+    plan = dict(job.plan or default)
+    # The bars before the window stay: indicators warm up on them, as in a backtest of the same window.
+    report = work(bars, job.strategy, plan, start=job.start_time, end=job.end_time, **_given(job, aux))
     fields = from_report(job.phase, msgspec.to_builtins(report))
-    fields["window"] = Window(part.first(), part.last(), len(part))
+    lo, hi = bars.index_range(job.start_time, job.end_time)
+    fields["window"] = Window(int(bars.time[lo]) // NS, int(bars.time[hi - 1]) // NS, hi - lo)
     return fields
 
 
 def _measured_evidence(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]:
-    from foldward.worker._fill import daily_returns
+    from foldward.backtest import neighbour_sharpes, simulate
+    from foldward.worker._fill import returns_of
 
-    outcome = _simulate(job, bars, aux, (job.start_time, job.end_time))
+    span, given = (job.start_time, job.end_time), _given(job, aux)
+    outcome = simulate(bars, job.strategy, *span, **given)
     if outcome.faults:
         raise FoldwardError(outcome.faults[0].code, outcome.faults[0].message)
     inputs = {
-        "returns": daily_returns(outcome.day_equity, job.strategy.cash).tolist(),
+        "returns": returns_of(outcome, job.strategy.cash).tolist(),
         "periods_per_year": outcome.calendar,
         "trade_pnls": outcome.trades["pnl"].tolist(),
         "cash": job.strategy.cash,
         "seed": job.seed,
         **(job.plan or {}),
     }
+    if "neighbours" not in inputs:
+        near = neighbour_sharpes(bars, job.strategy, *span, calendar=outcome.calendar, **given)
+        inputs |= {} if near is None else {"neighbours": near}
     fields = _evidence(inputs)
     fields["window"] = outcome.window
     fields["notes"] = outcome.notes

@@ -81,6 +81,14 @@ def test_a_filter_without_candles_of_its_own_sees_the_data_resampled(cache):
     assert not any("resampled" in note for note in own.notes)
 
 
+def test_a_filter_whose_candles_would_be_a_guess_lets_nothing_pass(cache):
+    rule = Filter(timeframe=10_080, period=1, logic="PRICE_ABOVE_SMA")
+    strategy = msgspec.structs.replace(tiny_job().strategy, filter=rule)
+    answer = run_job(msgspec.structs.replace(tiny_job(), strategy=strategy), cache)
+    assert answer.trades == 0
+    assert "no W1 candles for the filter: every entry is blocked" in answer.notes
+
+
 def test_auxiliary_candles_may_lie_in_a_file(cache, tmp_path):
     lines = ["time,open,high,low,close,volume"]
     lines += [f"{1_700_006_400 + 14_400 * i},100,102,99,{100 + i % 2},5" for i in range(50)]
@@ -130,6 +138,50 @@ def test_a_broken_rule_of_the_engine_gives_no_number_and_says_which(cache, monke
     assert answer.sharpe is None
     assert (answer.verdict, answer.faults[0].code) == ("INVALID", "engine.lookahead")
     assert loads(dumps(answer)) == answer
+
+
+def daily(cache, **fields):
+    entry = cache.ensure(bundled_dir() / "SP500_D1.csv", 1440, symbol="SP500")
+    strategy = Strategy(
+        name="s", kind="sma", params={"sma_short": 20.0, "sma_long": 100.0}, timeframe=1440, units=5.0
+    )
+    return Backtest(
+        request_id="r", strategy=strategy, data_id=entry.fingerprint, timeframe=1440, seed=7, **fields
+    )
+
+
+START = 1_262_304_000  # 2010-01-01
+
+
+def test_a_split_inside_a_window_warms_up_on_the_bars_before_it(cache):
+    plan = {"mode": "rolling", "train": 300, "test": 200}
+    answer = run_job(daily(cache, phase="wfv", start_time=START, plan=plan), cache)
+    assert answer.error is None, answer.error
+    first = answer.detail["folds"][0]
+    assert first["train"]["start"] == answer.window.start >= START
+    alone = run_job(daily(cache, start_time=first["train"]["start"], end_time=first["train"]["end"]), cache)
+    assert (first["is_trades"], first["is_pnl"]) == (alone.trades, pytest.approx(alone.pnl))
+    groups = run_job(
+        daily(cache, phase="cpcv", start_time=START, plan={"groups": 4, "test_groups": 1}), cache
+    )
+    assert groups.window == answer.window
+    assert groups.detail["splits"] == 4
+
+
+def test_many_windows_in_one_job_equal_each_alone(cache):
+    spans = ((START, START + 86_400 * 365), (START + 86_400 * 365, START + 86_400 * 900))
+    answer = run_job(daily(cache, windows=spans), cache)
+    for row, (start, end) in zip(answer.detail["windows"], spans, strict=True):
+        alone = run_job(daily(cache, start_time=start, end_time=end), cache)
+        assert (row["result_digest"], row["metrics"]) == (alone.result_digest, alone.metrics)
+
+
+def test_evidence_knows_the_neighbouring_parameters(cache):
+    job = daily(cache, phase="evidence", plan={"trials": {"n": 1}})
+    detail = run_job(job, cache).detail
+    assert 0.0 <= detail["neighbourhood_stability"] <= 1.0
+    given = run_job(msgspec.structs.replace(job, plan={"neighbours": [0.0, 0.0]}), cache).detail
+    assert given["neighbourhood_stability"] == 0.0
 
 
 def test_evidence_from_numbers_alone_needs_no_candles(cache):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from foldward.contracts.errors import DataError, RequestError
+from foldward.contracts.errors import DataError
 from foldward.data.bars import NS, Bars, day_ends
-from foldward.worker._candles import inside_roots, window_of
+from foldward.worker._candles import inside_roots, resampled
 
 
 def bars(n: int = 48) -> Bars:
@@ -40,12 +42,31 @@ def test_a_path_inside_a_root_is_taken_and_one_outside_is_not(tmp_path):
         inside_roots("a.csv", [])
 
 
-def test_a_window_is_a_series_of_its_own_with_its_last_day_closed():
-    whole = bars()
-    part = window_of(whole, whole.first() + 3600, whole.first() + 5 * 3600)
-    assert (part.first(), part.last(), len(part)) == (whole.first() + 3600, whole.first() + 5 * 3600, 5)
-    assert part.day_end.tolist() == [0, 0, 0, 0, 1]
-    assert window_of(whole, None, None) is whole
-    with pytest.raises(RequestError) as caught:
-        window_of(whole, whole.last(), None)
-    assert caught.value.code == "request.bad_window"
+@pytest.mark.parametrize(
+    ("minutes", "exact"),
+    [
+        (60, True),  # the bars themselves
+        (240, True),
+        (1440, True),
+        (90, False),  # would cut bars in two
+        (30, False),
+        (420, False),  # seven hours begin at another hour each day
+        (10_080, False),  # weeks begin on Sunday here and on Monday there
+        (43_200, False),
+    ],
+)
+def test_only_timeframes_that_are_the_same_series_are_resampled(minutes, exact):
+    assert (resampled(bars(), minutes) is not None) is exact
+
+
+def test_a_resampled_bar_closes_where_its_last_bar_closed():
+    four = resampled(bars(), 240)
+    assert four.time[:3].tolist() == [1_700_006_400 * NS, 1_700_020_800 * NS, 1_700_035_200 * NS]
+    assert four.close[0] == bars().close[3]
+    assert four.open[1] == bars().open[4]
+
+
+def test_bars_that_open_beside_their_grid_are_not_resampled():
+    late = bars()
+    shifted = replace(late, time=late.time + 1800 * NS)
+    assert resampled(shifted, 240) is None

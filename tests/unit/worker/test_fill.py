@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from foldward.worker._fill import block_sums, daily_returns, from_report, thin_equity
+from foldward.worker._fill import block_sums, daily_returns, from_report, returns_of, thin_equity
 
 
 def test_a_curve_of_more_than_400_days_is_thinned_and_keeps_its_ends():
@@ -24,16 +24,27 @@ def test_daily_returns_start_from_the_cash_and_stop_at_ruin():
     assert daily_returns(np.array([50.0, 0.0, 10.0]), 100.0).tolist() == [-0.5, -1.0]
 
 
+def test_returns_come_from_the_day_blocks_with_all_their_digits():
+    tiny = np.zeros(2, dtype=[("ret", "<f8")])
+    tiny["ret"] = [1e-17, -3e-17]
+    outcome = SimpleNamespace(day_equity=np.array([1e4, 1e4]), blocks=tiny)
+    assert returns_of(outcome, 1e4).tolist() == [1e-17, -3e-17]
+    assert daily_returns(outcome.day_equity, 1e4).tolist() == [0.0, 0.0]
+
+
 def test_block_sums_cover_every_day_once():
     outcome = SimpleNamespace(
-        day_equity=np.array([101.0, 102.01, 103.0301]), day_times=np.array([10, 20, 30]), calendar=252
+        day_equity=np.array([101.0, 102.01, 103.0301]),
+        day_times=np.array([10, 20, 30]),
+        calendar=252,
+        blocks=(),
     )
     blocks = block_sums(outcome, 100.0, count=2)
     assert [row[0] for row in blocks["rows"]] == [1, 2]
     assert [row[1] for row in blocks["rows"]] == pytest.approx([0.01, 0.02])
     assert [row[2] for row in blocks["rows"]] == pytest.approx([0.0001, 0.0002])
     assert (blocks["times"], blocks["calendar"]) == ([10, 30], 252)
-    empty = SimpleNamespace(day_equity=np.zeros(0), day_times=np.zeros(0), calendar=252)
+    empty = SimpleNamespace(day_equity=np.zeros(0), day_times=np.zeros(0), calendar=252, blocks=())
     assert block_sums(empty, 100.0) is None
 
 
