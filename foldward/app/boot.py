@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from loguru import logger
 
 from foldward.app import doctor, logging
 from foldward.app.candles import Candles
+from foldward.app.reload import Recheck, Reloader
 from foldward.app.tree import Parts, build
 from foldward.app.wiring import Wiring
 from foldward.backtest import ENGINE_VERSION
@@ -23,7 +25,7 @@ from foldward.contracts import clock, ids
 from foldward.contracts.errors import SupervisionError
 from foldward.contracts.messages import Emit
 from foldward.data.cache import Cache
-from foldward.settings import CoreLock, Home, Snapshot
+from foldward.settings import CoreLock, Home, Settings, Snapshot
 from foldward.wire.links import native_endpoint
 from storage import open_writer
 from supervision import Child, Root, boot, run
@@ -43,6 +45,7 @@ class Core:
         complete: bool = False,
         roots: Sequence[Path] = (),
         stderr_level: str = "INFO",
+        recheck: Recheck | None = None,
     ) -> None:
         self.home = home
         self.snapshot = snapshot
@@ -52,10 +55,12 @@ class Core:
         self.root: Root | None = None
         self.endpoint = ""
         self._complete = complete
-        self._roots = [*roots, *(Path(root) for root in snapshot.settings.core.data_roots)]
+        self._given = [*roots]
+        self._roots = self._all_roots(snapshot.settings)
         self._stderr_level = stderr_level
         self._lock: CoreLock | None = None
         self._wiring = Wiring(self.run_id)
+        self.reload = Reloader(snapshot, recheck, self._apply, self.emit) if recheck is not None else None
         self._warming: subprocess.Popen[bytes] | None = None
         self.candles: Candles = None  # type: ignore[assignment] # made in opened()
 
@@ -73,7 +78,8 @@ class Core:
             open_writer(self.home.database, self.snapshot.settings.storage).close()
             cache = Cache(self.home.cache)
             cache.sweep()
-            self.candles = Candles(cache, self._roots, self.snapshot.settings.data.allow)
+            rules = self.snapshot.settings.data
+            self.candles = Candles(cache, self._roots, rules.allow, rules.coverage_min)
             self._warming = subprocess.Popen(
                 [sys.executable, "-m", "foldward.app.warm", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
@@ -102,6 +108,7 @@ class Core:
                 data_roots=[root.absolute() for root in self._roots],
                 complete=self._complete,
                 wiring=self._wiring,
+                reload=self.reload,
             )
         )
 
@@ -120,6 +127,13 @@ class Core:
         logger.info(
             "core {} is up: run {}, home {}", metadata.version("foldward"), self.run_id, self.home.root
         )
+
+    def _all_roots(self, settings: Settings) -> list[Path]:
+        return [*self._given, *(Path(root) for root in settings.core.data_roots)]
+
+    def _apply(self, settings: Settings) -> None:
+        """What a reload may change under a running tree."""
+        self.candles.reconfigure(self._all_roots(settings), settings.data.allow, settings.data.coverage_min)
 
     def callbacks(self) -> dict[str, Any]:
         """What supervision calls."""
@@ -190,10 +204,10 @@ class Core:
             )
 
 
-def run_core(home: Home, snapshot: Snapshot) -> int:
-    """`foldward core`: run the tree in the foreground; exit codes of `supervision.run`."""
-    core = Core(home, snapshot)
-    with core.opened():
+def run_core(home: Home, snapshot: Snapshot, recheck: Recheck) -> int:
+    """`foldward core`: run the tree in the foreground; exit codes of `supervision.run`. SIGHUP reloads."""
+    core = Core(home, snapshot, recheck=recheck)
+    with core.opened(), _hang_up(core.reload):
         threading.current_thread().name = "core"
         return run(
             core.tree(),
@@ -201,3 +215,18 @@ def run_core(home: Home, snapshot: Snapshot) -> int:
             on_ready=core.started,
             **core.callbacks(),
         )
+
+
+@contextmanager
+def _hang_up(reload: Callable[[], Any] | None) -> Iterator[None]:
+    """SIGHUP reads the settings anew, in a thread of its own: a handler may not wait."""
+    if reload is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(
+        signal.SIGHUP, lambda *_: threading.Thread(target=reload, name="reload", daemon=True).start()
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

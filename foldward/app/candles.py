@@ -26,13 +26,24 @@ ENDINGS = (".csv", ".parquet")
 class Candles:
     """The data gate over a cache and data roots. Safe for use by several threads."""
 
-    def __init__(self, cache: Cache, roots: Sequence[Path], allow: Sequence[str] = ()) -> None:
+    def __init__(
+        self, cache: Cache, roots: Sequence[Path], allow: Sequence[str] = (), coverage_min: float = 0.95
+    ) -> None:
         self._cache = cache
         self._roots = [root.resolve() for root in roots]
         self._allow = tuple(allow)
+        self._coverage_min = coverage_min
         self._known: dict[tuple[str, int], tuple[tuple[int, int] | None, GateResult]] = {}
         self._bars: dict[str, Bars] = {}
         self._lock = threading.Lock()
+
+    def reconfigure(self, roots: Sequence[Path], allow: Sequence[str], coverage_min: float) -> None:
+        """Look elsewhere from now on, by other rules; what was asked before is asked anew."""
+        with self._lock:
+            self._roots = [root.resolve() for root in roots]
+            self._allow = tuple(allow)
+            self._coverage_min = coverage_min
+            self._known.clear()
 
     def locate(self, symbol: str, timeframe: int) -> Path | None:
         """`SYMBOL_TF.csv` or `.parquet` in the first data root that has it; no path leaves the roots."""
@@ -89,7 +100,9 @@ class Candles:
             )
             return _refused(error, None)
         try:
-            entry = self._cache.ensure(file, timeframe, symbol=symbol, allow=self._allow)
+            entry = self._cache.ensure(
+                file, timeframe, symbol=symbol, allow=self._allow, coverage_min=self._coverage_min
+            )
         except FoldwardError as refusal:
             return _refused(refusal, file)
         return _accepted(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def manifest(
     data: Mapping[str, str],
     strategies: str,
     engine: str,
+    names: Collection[str],
 ) -> dict[str, Any]:
     """The whole record: `data` maps symbol_timeframe to fingerprint, `strategies` is the set's digest."""
     return {
@@ -56,6 +57,7 @@ def manifest(
         "config_hash": config_hash,
         "data": dict(sorted(data.items())),
         "strategies": strategies,
+        "names": sorted(names),
         "engine": engine,
         "code": code_identity(),
         "environment": environment(),

@@ -120,6 +120,7 @@ def _identify(run: _Run) -> None:
         data=data,
         strategies=digest([msgspec.to_builtins(item) for item in run.chosen.accepted]),
         engine=run.core.engine,
+        names=[item.name for item in run.chosen.accepted],
     )
     with Reader(run.home.database) as reader:
         for row in reader.runs():

@@ -18,11 +18,16 @@ from typing import Any
 import msgspec
 
 from foldward.backtest import validate_strategy
-from foldward.contracts.errors import FoldwardError, RequestError, did_you_mean
+from foldward.contracts.errors import FoldwardError, RequestError, did_you_mean, suggestion
 from foldward.contracts.jobs import Strategy
 from foldward.contracts.timeframe import parse_timeframe
 
 FIELDS = {*Strategy.__struct_fields__, "grid"}
+WORDS = {
+    "direction": ("long", "short", "both"),
+    "profile": ("next_open", "peer"),
+    "stop_anchor": ("fill", "signal"),
+}
 GRID_LIMIT = 100_000
 
 
@@ -40,9 +45,15 @@ def read_strategies(file: Path) -> StrategySet:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(
-            "request.bad_strategy", f"{file} cannot be read: {error}", hint="check the path"
+            "request.bad_strategy",
+            f"{file} cannot be read: {_reason(error)}",
+            hint="name a TOML, JSON or CSV file in UTF-8",
         ) from error
     return parse_strategies(text, file.suffix.lower(), str(file))
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else f"it is not UTF-8 ({error.reason})"
 
 
 def parse_strategies(text: str, suffix: str, where: str = "the file") -> StrategySet:
@@ -51,6 +62,10 @@ def parse_strategies(text: str, suffix: str, where: str = "the file") -> Strateg
         rows = _rows(text, suffix)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, csv.Error) as error:
         raise RequestError("request.bad_strategy", f"{where} is not readable as {suffix}: {error}") from error
+    if not rows:
+        raise RequestError(
+            "request.bad_strategy", f"{where} holds no strategy", hint="write [[strategy]] tables"
+        )
     result = StrategySet()
     seen: set[str] = set()
     for number, row in enumerate(rows, 1):
@@ -82,6 +97,13 @@ def strategy_from(plain: Mapping[str, Any]) -> Strategy:
     for key in ("name", "kind"):
         if not isinstance(fields.get(key), str) or not fields[key].strip():
             raise RequestError("request.bad_strategy", f"{key} is missing or not text", field=key)
+    for key, known in WORDS.items():
+        if key in fields and fields[key] not in known:
+            raise RequestError(
+                "request.bad_strategy",
+                f"{key} {fields[key]!r}: {suggestion(str(fields[key]), known)}",
+                field=key,
+            )
     if "timeframe" in fields:
         fields["timeframe"] = parse_timeframe(fields["timeframe"])
     if isinstance(inner := fields.get("filter"), Mapping) and "timeframe" in inner:
@@ -133,14 +155,26 @@ def _expand(row: Any) -> Iterator[dict[str, Any]]:
 def _rows(text: str, suffix: str) -> list[Any]:
     if suffix == ".json":
         plain = json.loads(text)
+        if isinstance(plain, dict):
+            _known_tables(plain)
         rows = plain.get("strategy", []) if isinstance(plain, dict) else plain
     elif suffix == ".csv":
         rows = [_from_cells(row) for row in csv.DictReader(text.splitlines(), strict=True)]
     else:
-        rows = tomllib.loads(text).get("strategy", [])
+        plain = tomllib.loads(text)
+        _known_tables(plain)
+        rows = plain.get("strategy", [])
     if not isinstance(rows, list):
         raise RequestError("request.bad_strategy", "expected a list of [[strategy]] tables")
     return rows
+
+
+def _known_tables(plain: Mapping[str, Any]) -> None:
+    for key in plain:
+        if key != "strategy":
+            near = did_you_mean(key, ("strategy",))
+            tail = ": did you mean [[strategy]]?" if near else "; strategies are [[strategy]] tables"
+            raise RequestError("request.bad_strategy", f"unknown key {key!r}{tail}", field=key)
 
 
 def _from_cells(row: Mapping[str, str | None]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from actors.reporter import Reporter
 from actors.telemetry import Telemetry
 from actors.wfv_scheduler import WFVScheduler
 from foldward.app.candles import Candles
+from foldward.app.reload import Reloader
 from foldward.app.wiring import Wiring
 from foldward.console.server import Console
 from foldward.settings import Home, Snapshot
@@ -49,6 +50,7 @@ class Parts:
     data_roots: Sequence[Path]
     wiring: Wiring
     complete: bool = False
+    reload: Reloader | None = None
 
 
 def build(parts: Parts) -> Child:
@@ -232,6 +234,7 @@ def _watch(parts: Parts) -> Child:
                         "hash": parts.snapshot.config_hash,
                     },
                 },
+                "reload": parts.reload,
             },
             inbox=KEEP,
             hang_after=DISK_S,

@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-from foldward.cli import _backtest, _config, _core, _data, _db, _dead, _oos, _queue, _run, _strategies, _watch
+from foldward.cli import (
+    _backtest,
+    _config,
+    _core,
+    _data,
+    _db,
+    _dead,
+    _folds,
+    _oos,
+    _queue,
+    _replay,
+    _report,
+    _run,
+    _strategies,
+    _tools,
+    _watch,
+)
 from foldward.cli._command import ConfigOption, HomeOption, JsonOption
 from foldward.cli._output import print_error
 from foldward.contracts.errors import ConfigError
@@ -45,14 +61,32 @@ def _root(
     context.obj = {"home": home, "config": config, "as_json": as_json}
 
 
-for module in (_run, _core, _watch, _strategies, _queue, _oos, _backtest, _dead, _data, _db, _config):
+MODULES = (
+    _run,
+    _core,
+    _watch,
+    _strategies,
+    _queue,
+    _oos,
+    _backtest,
+    _folds,
+    _dead,
+    _report,
+    _replay,
+    _data,
+    _db,
+    _config,
+    _tools,
+)
+for module in MODULES:
     module.register(app)
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     try:
-        result = app(args=sys.argv[1:] if arguments is None else arguments, standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        result = app(args=given, prog_name="foldward", standalone_mode=False)
     except _UsageError as error:
         return _refuse(error)
     except typer.Abort:
@@ -62,6 +96,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(error: BaseException) -> int:
+    """A line that click refuses, told as our own errors are."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "foldward"
     message = getattr(error, "format_message", lambda: str(error))()

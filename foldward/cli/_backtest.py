@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -235,11 +236,12 @@ def wfv_run(
     if ctx.as_json:
         print_json(answer)
     else:
-        _show_folds(answer)
+        show_folds(answer)
     return 1 if answer.get("failed") or answer.get("verdict") == "INVALID" else 0
 
 
-def _show_folds(answer: dict[str, Any]) -> None:
+def show_folds(answer: dict[str, Any]) -> None:
+    """A walk-forward's report for a person."""
     print_table(
         f"{answer['planned']} folds, {answer['failed']} failed: {answer['decision']}",
         ("train from", "to", "bars", "test from", "to", "bars", "IS Sharpe", "OOS Sharpe", "status"),
@@ -317,9 +319,16 @@ def cpcv_run(
     if ctx.as_json:
         print_json(answer)
     else:
-        names = ("basis", "splits", "paths", "pass_rate", "median_sharpe", "median_maxdd", "pbo", "is_passed")
-        print_table("", ("figure", "value"), [(name, answer.get(name)) for name in names], empty="")
+        show_paths(answer)
     return 1 if answer.get("verdict") == "INVALID" else 0
+
+
+def show_paths(answer: dict[str, Any]) -> None:
+    """A CPCV's report for a person."""
+    names = ("basis", "splits", "paths", "pass_rate", "median_sharpe", "median_maxdd", "pbo", "is_passed")
+    reasons = answer.get("reasons") or {}
+    rows = [(name, answer.get(name), reasons.get(name, "")) for name in names]
+    print_table("", ("figure", "value", "why there is none"), rows, empty="")
 
 
 command(wfv, "run")(wfv_run)
@@ -357,7 +366,7 @@ def _strategy(
         {
             "name": f"{kind}-cli",
             "kind": kind,
-            "params": dict(_pair(item) for item in params or ()),
+            "params": _pairs(params or ()),
             "sl": _level(sl),
             "tp": _level(tp),
             "profile": profile,
@@ -369,6 +378,19 @@ def _strategy(
             "generation": generation,
         }
     )
+
+
+def _pairs(params: Sequence[str]) -> dict[str, float]:
+    given: dict[str, float] = {}
+    for item in params:
+        key, value = _pair(item)
+        if given.setdefault(key, value) != value:
+            raise ConfigError(
+                "config.usage",
+                f"--param {key} is given twice: {given[key]:g} and {value:g}",
+                hint="leave one out",
+            )
+    return given
 
 
 def _pair(text: str) -> tuple[str, float]:

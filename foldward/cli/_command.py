@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from foldward.cli._context import Context
-from foldward.cli._output import print_error
+from foldward.cli._output import drop_stdout, print_error
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError, InternalError
 
@@ -48,7 +48,8 @@ def command(
                 given.pop("config") or outer.get("config"),
                 given.pop("as_json") or outer.get("as_json", False),
             )
-            raise typer.Exit(guarded(lambda: fn(context, **given), lambda: context.home.root))
+            with context:
+                raise typer.Exit(guarded(lambda: fn(context, **given), lambda: context.home.root))
 
         parameters = list(inspect.signature(fn, eval_str=True).parameters.values())[1:]
         shared = [
@@ -77,8 +78,13 @@ def guarded(work: Callable[[], int | None], home: Callable[[], Path] | None = No
         return error.exit_code
     except BrokenPipeError:
         # The reader of our pipe left (head, a closed pager): nothing is wrong.
-        sys.stderr.close()
+        drop_stdout()
         return 0
+    except SystemExit as error:  # rich leaves so when the pipe breaks under a table
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        drop_stdout()
+        return 0 if error.code in (0, 1, None) else 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130

@@ -1,4 +1,4 @@
-"""`foldward config check|show` and `foldward doctor`."""
+"""`foldward config check|show|reload` and `foldward doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
 from foldward.contracts.errors import ConfigError
 
-group = typer.Typer(help="Settings: check a file, show what is in force and where each value comes from.")
+group = typer.Typer(
+    help="Settings: check a file, show what is in force and where each value comes from, reload."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -82,8 +84,34 @@ def show(ctx: Context) -> None:
     )
 
 
+def reload(ctx: Context) -> int:
+    """Have core read its settings anew: what can change at once does, what needs a restart is named."""
+    answer = ctx.client(timeout=30).call("reload")
+    if ctx.as_json:
+        print_json(answer)
+    elif not answer["ok"]:
+        print_table(
+            f"refused, the settings in force stay: {len(answer['findings'])} fault(s)",
+            ("line", "setting", "fault", "did you mean"),
+            [
+                (item.get("line"), item["path"], item["message"], item.get("did_you_mean"))
+                for item in answer["findings"]
+            ],
+            empty="",
+        )
+    elif not answer["changed"]:
+        say("ok: nothing has changed")
+    else:
+        if answer["applied"]:
+            say(f"ok: in force now: {', '.join(answer['applied'])}")
+        if answer["restart_needed"]:
+            say(f"ok, in force after a restart of core: {', '.join(answer['restart_needed'])}")
+    return 0 if answer["ok"] else 2
+
+
 command(group, "check")(check_file)
 command(group, "show")(show)
+command(group, "reload")(reload)
 
 
 def doctor(ctx: Context) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self
 
-from foldward.contracts.errors import StorageError
+from foldward.cli._output import say
 
 if TYPE_CHECKING:
     from foldward.console import Client
-    from foldward.settings import Home, Settings, Snapshot
+    from foldward.settings import Finding, Home, Settings, Snapshot
     from storage.reads import Reader
+
+DEFAULT_HOME = "./var"
 
 
 class Context:
@@ -23,14 +27,22 @@ class Context:
         self._config_flag = config or os.environ.get("FOLDWARD_CONFIG") or None
         self.as_json = as_json
         self.flags: dict[str, Any] = {}
+        self._told = False
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
 
     @cached_property
     def config_file(self) -> Path | None:
         """The first of --config, FOLDWARD_CONFIG, HOME/foldward.toml and ./foldward.toml."""
         if self._config_flag:
             return Path(self._config_flag)
-        for folder in (self._home_flag, "."):
-            if folder and (file := Path(folder) / "foldward.toml").is_file():
+        for folder in (self._home_flag or DEFAULT_HOME, "."):
+            if (file := Path(folder) / "foldward.toml").is_file():
                 return file
         return None
 
@@ -39,7 +51,16 @@ class Context:
         """The checked settings. Raises ConfigError with every fault."""
         from foldward.settings import load
 
-        return load(self.config_file, flags={**self.flags, "core.home": self._home_flag})
+        return load(self.config_file, flags=self._flags())
+
+    def recheck(self, version: int) -> tuple[Snapshot | None, list[Finding]]:
+        """Read the same sources again, for `config reload`: a snapshot, or every fault."""
+        from foldward.settings import check
+
+        return check(self.config_file, flags=self._flags(), version=version)
+
+    def _flags(self) -> dict[str, Any]:
+        return {**self.flags, "core.home": self._home_flag}
 
     @property
     def settings(self) -> Settings:
@@ -53,16 +74,28 @@ class Context:
         return Home(Path(self._home_flag or self.settings.core.home))
 
     def reader(self) -> Reader:
-        """A read-only connection. Raises storage.open when there is no database yet."""
+        """A read-only connection, closed when the command ends.
+
+        A home without a database holds nothing: every question has an empty answer, and the person hears why.
+        """
         from storage.reads import Reader
 
-        if not self.home.database.exists():
-            raise StorageError(
-                "storage.open",
-                f"{self.home.database} does not exist",
-                hint="foldward run --demo, or foldward core, makes it; --home names another data directory",
-            )
-        return Reader(self.home.database)
+        database = self.home.database
+        if not database.exists():
+            if not self.as_json and not self._told:
+                say(f"there is no database in {self.home.root} yet; --home names another data directory")
+            self._told = True
+            database = self._empty
+        return self._closing.enter_context(Reader(database))
+
+    @cached_property
+    def _empty(self) -> Path:
+        """An empty database in a passing folder: its answers have the shape of a real one's."""
+        from storage import open_writer
+
+        folder = Path(self._closing.enter_context(TemporaryDirectory(prefix="foldward-")))
+        open_writer(folder / "empty.db", self.settings.storage).close()
+        return folder / "empty.db"
 
     def client(self, timeout: float = 10.0) -> Client:
         """The way to the running core. Raises supervision.core_down (exit 3) when there is none."""

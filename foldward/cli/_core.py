@@ -37,7 +37,7 @@ def core(
         ctx.flags["core.workers"] = workers
     if data:
         ctx.flags["core.data_roots"] = data
-    return run_core(ctx.home, ctx.snapshot)
+    return run_core(ctx.home, ctx.snapshot, ctx.recheck)
 
 
 def web(

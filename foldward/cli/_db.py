@@ -42,7 +42,9 @@ def fsck(ctx: Context) -> int:
     return 0 if found["ok"] else 1
 
 
-def backup(ctx: Context, file: Annotated[Path, typer.Argument(show_default=False)]) -> None:
+def backup(
+    ctx: Context, file: Annotated[Path, typer.Argument(help="Where the copy goes.", show_default=False)]
+) -> None:
     """Copy the database while it runs; the copy is checked before it counts."""
     from storage.maintenance import backup as copy
 
@@ -53,7 +55,9 @@ def backup(ctx: Context, file: Annotated[Path, typer.Argument(show_default=False
         say(f"{file} written and checked")
 
 
-def restore(ctx: Context, file: Annotated[Path, typer.Argument(show_default=False)]) -> None:
+def restore(
+    ctx: Context, file: Annotated[Path, typer.Argument(help="A backup.", show_default=False)]
+) -> None:
     """Replace the database by a checked backup; the old one is kept beside it. Core must be down."""
     from storage.maintenance import restore as bring_back
 

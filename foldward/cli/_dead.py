@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from foldward.cli._choices import LETTER_REASONS, LETTER_STATES, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
@@ -56,9 +58,11 @@ def list_letters(
     state: Annotated[str | None, typer.Option(help="held, replayed, dropped or all.")] = "held",
     reason: ReasonOption = None,
     strategy: StrategyOption = None,
-    limit: Annotated[int, typer.Option(min=1)] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 200,
 ) -> None:
     """List dead letters (held ones unless --state says otherwise)."""
+    state = one_of("--state", state, LETTER_STATES)
+    reason = one_of("--reason", reason, LETTER_REASONS)
     wanted = None if state in (None, "all") else state
     rows = [
         _plain(row)
@@ -90,7 +94,7 @@ def list_letters(
 
 def show(
     ctx: Context,
-    dead_id: Annotated[int, typer.Argument(metavar="ID", show_default=False)],
+    dead_id: Annotated[int, typer.Argument(metavar="ID", help="Id of a dead letter.", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", help="Write the exact bytes to this file.")] = None,
 ) -> None:
     """Show one dead letter with its payload, exactly as received."""
@@ -120,10 +124,12 @@ def replay(
     every: Annotated[bool, typer.Option("--all", help="Every held letter.")] = False,
     reason: ReasonOption = None,
     strategy: StrategyOption = None,
-    older_than: Annotated[float | None, typer.Option("--older-than", metavar="SECONDS")] = None,
+    older_than: Annotated[
+        float | None, typer.Option("--older-than", metavar="SECONDS", help="Only those seen last before.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be replayed.")] = False,
     rate: Annotated[float, typer.Option(min=0.1, help="Letters a second.")] = 50.0,
-    limit: Annotated[int | None, typer.Option(min=1)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     note: Annotated[str, typer.Option(help="Kept with each letter.")] = "",
 ) -> int:
     """Replay held letters with today's decoder; each keeps its own outcome."""
@@ -131,11 +137,8 @@ def replay(
         raise ConfigError(
             "config.usage", "name ids, --all, --reason, --strategy or --older-than", hint="foldward dead list"
         )
-    for one in ids or ():
-        if ctx.reader().dead_letter(one) is None:
-            raise RequestError(
-                "request.unknown_id", f"no dead letter {one}", hint="foldward dead list --state all"
-            )
+    reason = one_of("--reason", reason, LETTER_REASONS)
+    _must_exist(ctx, ids or ())
     done = ctx.client(timeout=600).call(
         "dead_replay",
         ids=ids or [],
@@ -153,11 +156,21 @@ def replay(
 
 def drop(
     ctx: Context,
-    ids: Annotated[list[int], typer.Argument(metavar="ID", show_default=False)],
+    ids: Annotated[list[int], typer.Argument(metavar="ID…", help="Ids of dead letters.", show_default=False)],
     note: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> int:
     """Close letters without replay; their bytes stay until retention."""
+    _must_exist(ctx, ids)
     return _settled(ctx, ctx.client(timeout=60).call("dead_drop", ids=ids, note=note), "dropped")
+
+
+def _must_exist(ctx: Context, ids: Sequence[int]) -> None:
+    reader = ctx.reader() if ids else None
+    for one in ids:
+        if reader is not None and reader.dead_letter(one) is None:
+            raise RequestError(
+                "request.unknown_id", f"no dead letter {one}", hint="foldward dead list --state all"
+            )
 
 
 def _settled(ctx: Context, done: dict[str, Any], word: str) -> int:

@@ -9,15 +9,24 @@ import typer
 
 from foldward.cli._backtest import cpcv as cpcv_group
 from foldward.cli._backtest import wfv as wfv_group
+from foldward.cli._choices import STATUSES, WORK, full_id, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import age, print_json, print_table, say
+from foldward.cli._watch import WatchOption, repeat
 from foldward.contracts import clock
-from foldward.contracts.errors import RequestError
+from foldward.contracts.errors import ConfigError
 
 group = typer.Typer(help="Out-of-sample requests: submit, list, show, cancel.")
 
 Names = Annotated[list[str], typer.Argument(help="Strategy names.", show_default=False)]
+RequestId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="A request's id, or its beginning where only one begins so.", show_default=False
+    ),
+]
+RequestIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of requests.", show_default=False)]
 NowOption = Annotated[bool, typer.Option("--now", help="Pass the throttle.")]
 
 
@@ -63,13 +72,20 @@ def _why(item: dict[str, Any]) -> str:
 def list_requests(
     ctx: Context,
     status: Annotated[
-        str | None, typer.Option(help="pending, sent, retry, error, cancelled or success.")
+        str | None, typer.Option(help="pending, sent, retry, error, cancelled, success or open.")
     ] = None,
     kind: Annotated[str | None, typer.Option(help="backtest, oos, wfv, cpcv or evidence.")] = None,
+    name: Annotated[str | None, typer.Option("--strategy", help="Only this strategy's.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Newest first.")] = 200,
+    watch: WatchOption = None,
 ) -> None:
     """List requests, open ones and finished ones, newest first."""
-    rows = ctx.reader().requests(limit=limit, status=status, kind=kind)
+    status, kind = one_of("--status", status, STATUSES), one_of("--kind", kind, WORK)
+    repeat(lambda: _list(ctx, status, kind, name, limit), watch)
+
+
+def _list(ctx: Context, status: str | None, kind: str | None, name: str | None, limit: int) -> None:
+    rows = ctx.reader().requests(limit=limit, status=status, kind=kind, name=name)
     if ctx.as_json:
         print_json([msgspec.to_builtins(row) for row in rows])
         return
@@ -91,16 +107,17 @@ def list_requests(
             )
             for row in rows
         ],
-        empty="no requests yet: foldward oos submit NAME",
+        empty="no requests that fit"
+        if status or kind or name
+        else "no requests yet: foldward oos submit NAME",
     )
 
 
-def show(ctx: Context, request_id: Annotated[str, typer.Argument(show_default=False)]) -> None:
+def show(ctx: Context, request_id: RequestId) -> None:
     """Show one request: its row, its result when there is one."""
     reader = ctx.reader()
+    request_id = full_id(request_id, reader.find_requests)
     row, result = reader.request(request_id), reader.result(request_id)
-    if row is None and result is None:
-        raise RequestError("request.unknown_id", f"no request {request_id}")
     plain = {
         "request": None if row is None else _readable(row),
         "result": None if result is None else msgspec.to_builtins(result),
@@ -121,8 +138,8 @@ def _readable(row: Any) -> dict[str, Any]:
     return plain
 
 
-def cancel(ctx: Context, request_ids: Annotated[list[str], typer.Argument(show_default=False)]) -> int:
-    """Cancel open requests."""
+def cancel(ctx: Context, request_ids: RequestIds) -> int:
+    """Cancel open requests. Exit 4 when none of them was open, 6 when only some were."""
     done = ctx.client().call("cancel", request_ids=request_ids)["request_ids"]
     missing = [item for item in request_ids if item not in done]
     if ctx.as_json:
@@ -144,10 +161,20 @@ def wfv_start(
     now: NowOption = False,
     train: Annotated[str | None, typer.Option(help="Bars, or 90d (default: classic 80/20).")] = None,
     test: Annotated[str | None, typer.Option(help="Bars, or 30d.")] = None,
-    anchored: Annotated[bool, typer.Option("--anchored")] = False,
+    anchored: Annotated[
+        bool, typer.Option("--anchored", help="Training always starts at the first bar.")
+    ] = False,
 ) -> int:
     """Queue a walk-forward validation."""
     plan: dict[str, Any] = {"mode": "classic"}
+    if (train is None) != (test is None):
+        raise ConfigError(
+            "config.usage", "--train and --test belong together", hint="for example --train 90d --test 30d"
+        )
+    if anchored and train is None:
+        raise ConfigError(
+            "config.usage", "--anchored needs --train and --test", hint="--train 90d --test 30d"
+        )
     if train is not None and test is not None:
         plan = {"mode": "anchored" if anchored else "rolling", "train": _span(train), "test": _span(test)}
     return _submit(ctx, names, "wfv", now, plan)
@@ -168,24 +195,5 @@ def _span(text: str) -> int | str:
     return int(text) if text.isdigit() else text
 
 
-def _list_runs(kind: str) -> Any:
-    def list_runs(ctx: Context) -> None:
-        rows = ctx.reader().requests(limit=500, kind=kind)
-        if ctx.as_json:
-            print_json([msgspec.to_builtins(row) for row in rows])
-            return
-        print_table(
-            "",
-            ("request", "strategy", "status", "verdict", "last error"),
-            [(row.request_id, row.name, row.status, row.verdict, row.last_error or "") for row in rows],
-            empty=f"no {kind} yet: foldward {kind} start NAME",
-        )
-
-    list_runs.__doc__ = f"List {kind} requests, newest first."
-    return list_runs
-
-
 command(wfv_group, "start")(wfv_start)
-command(wfv_group, "list")(_list_runs("wfv"))
 command(cpcv_group, "start")(cpcv_start)
-command(cpcv_group, "list")(_list_runs("cpcv"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,11 +17,28 @@ from foldward.contracts.errors import FoldwardError
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; indented for a terminal, one line for a pipe."""
-    raw = msgspec.json.encode(value, enc_hook=_plain)
-    if sys.stdout.isatty():
-        raw = msgspec.json.format(raw, indent=2)
-    sys.stdout.write(raw.decode() + "\n")
+    try:
+        raw = msgspec.json.encode(value, enc_hook=_plain).decode()
+    except UnicodeEncodeError:  # a file name whose bytes are no UTF-8 (PEP 383): escaped, still JSON
+        raw = json.dumps(msgspec.to_builtins(value, enc_hook=_plain))
+    sys.stdout.write((msgspec.json.format(raw, indent=2) if sys.stdout.isatty() else raw) + "\n")
     sys.stdout.flush()
+
+
+def prepare_streams() -> None:
+    """Whatever the locale, what we print is UTF-8, and a name that is none is shown escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # started with the stream closed
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the process's life
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def drop_stdout() -> None:
+    """After a broken pipe: what Python flushes at its end goes nowhere, and raises no second error."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain(value: Any) -> Any:

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from foldward.cli._choices import CAUSES, WORK, full_id, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import age, cell, print_json, print_table, say
+from foldward.cli._watch import WatchOption, repeat
 from foldward.contracts import clock
-from foldward.contracts.errors import ConfigError, RequestError
+from foldward.contracts.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -21,15 +23,9 @@ def register(app: typer.Typer) -> None:
         command(app)(function)
 
 
-def status(
-    ctx: Context,
-    watch: Annotated[
-        float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again.")
-    ] = None,
-) -> None:
+def status(ctx: Context, watch: WatchOption = None) -> None:
     """What runs, what waits, what failed: core, queue, workers, dead letters, latency."""
     from foldward.app.status import status as collect
-    from foldward.cli._watch import repeat
 
     def once() -> None:
         found = collect(ctx.home)
@@ -79,8 +75,18 @@ def _show_status(found: dict[str, Any]) -> None:
     )
 
 
-def stuck(ctx: Context) -> int:
-    """What is stuck: overdue, waiting too long or given up. Exit 1 when anything is."""
+def stuck(ctx: Context, watch: WatchOption = None) -> int:
+    """What is stuck: overdue at a worker, or due for long and not sent. Exit 1 when anything is."""
+    found: list[Any] = []
+
+    def once() -> None:
+        found[:] = _stuck(ctx)
+
+    repeat(once, watch)
+    return 1 if found else 0
+
+
+def _stuck(ctx: Context) -> list[Any]:
     rows = [
         msgspec.to_builtins(row) if not isinstance(row, dict) else row
         for row in ctx.reader().stuck(clock.utc_us())
@@ -104,16 +110,21 @@ def stuck(ctx: Context) -> int:
             ],
             empty="nothing is stuck",
         )
-    return 1 if rows else 0
+    return rows
 
 
-def why(ctx: Context, request_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
+def why(
+    ctx: Context,
+    request_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A request's id, or its beginning.", show_default=False)
+    ],
+) -> None:
     """The timeline of one request: every step with its time and reason."""
     reader = ctx.reader()
+    if not (steps := reader.timeline(request_id)):
+        request_id = full_id(request_id, reader.find_requests)
+        steps = reader.timeline(request_id)
     row, result = reader.request(request_id), reader.result(request_id)
-    steps = reader.timeline(request_id)
-    if row is None and result is None and not steps:
-        raise RequestError("request.unknown_id", f"no request {request_id}", hint="foldward oos list")
     timeline = [_step(step) for step in steps]
     if ctx.as_json:
         print_json(timeline)
@@ -152,9 +163,10 @@ def _step(step: Any) -> dict[str, Any]:
 def failures(
     ctx: Context,
     since: Annotated[str, typer.Option(help="How far back: 30m, 24h, 7d.")] = "24h",
-    by: Annotated[str, typer.Option(help="reason, strategy, kind or code.")] = "reason",
+    by: Annotated[str, typer.Option(help="reason, code, strategy, kind, worker or event.")] = "reason",
 ) -> None:
     """What failed, counted by cause."""
+    by = one_of("--by", by, CAUSES) or "reason"
     start = clock.utc_us() - int(_seconds(since) * 1e6)
     rows = ctx.reader().failures(start, by)
     if ctx.as_json:
@@ -174,17 +186,35 @@ def _seconds(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[match[2]]
 
 
-def latency(ctx: Context, kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None) -> None:
-    """Percentiles of request→result, queue wait and run time."""
+def latency(
+    ctx: Context,
+    kind: Annotated[
+        str | None, typer.Option(help="Only this kind of work: backtest, oos, wfv, cpcv or evidence.")
+    ] = None,
+    watch: WatchOption = None,
+) -> None:
+    """Percentiles of request→result, queue wait and run time, in seconds."""
+    kind = one_of("--kind", kind, WORK)
+    repeat(lambda: _latency(ctx, kind), watch)
+
+
+def _latency(ctx: Context, kind: str | None) -> None:
     found = ctx.reader().latency(kind)
     if ctx.as_json:
         print_json(found)
         return
-    flat = {key: value for key, value in found.items() if not isinstance(value, dict | list)}
-    print_table("request → result", ("figure", "value"), list(flat.items()), empty="nothing was measured yet")
-    for name, part in found.items():
-        if isinstance(part, dict):
-            print_table(name, ("figure", "value"), list(part.items()), empty="")
+    parts = {
+        "request → result": found,
+        "queue wait": found.get("queue", {}),
+        "run time": found.get("run", {}),
+    }
+    figures = ("count", "min_s", "mean_s", "p50_s", "p95_s", "p99_s", "max_s")
+    print_table(
+        "Seconds" if found["count"] else "",
+        ("", *(name.removesuffix("_s") for name in figures)),
+        [(what, *(part.get(name) for name in figures)) for what, part in parts.items() if part.get("count")],
+        empty="nothing was measured yet",
+    )
 
 
 def pause(ctx: Context) -> None:
@@ -212,7 +242,9 @@ def _verb(ctx: Context, verb: str, done: str) -> None:
 
 def retry(
     ctx: Context,
-    request_ids: Annotated[list[str], typer.Argument(metavar="ID…", show_default=False)],
+    request_ids: Annotated[
+        list[str], typer.Argument(metavar="ID…", help="Ids of requests.", show_default=False)
+    ],
     now: Annotated[bool, typer.Option("--now", help="Due at once (the only way today).")] = True,
 ) -> int:
     """Make a waiting, given-up or cancelled request due at once."""

@@ -8,14 +8,19 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from foldward.cli._choices import RANKS, VERDICTS, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
-from foldward.contracts.errors import RequestError, suggestion
+from foldward.cli._watch import WatchOption, repeat
+from foldward.contracts.errors import ConfigError, RequestError, did_you_mean
 from foldward.contracts.timeframe import timeframe_label
+
+StrategyName = Annotated[str, typer.Argument(metavar="NAME", help="A strategy's name.", show_default=False)]
 
 group = typer.Typer(help="Strategies: import a set, list, show one, make a grid, retire.")
 
+NO_VERDICTS = "no verdicts yet: foldward oos submit NAME, or foldward run"
 VERDICT_STYLE = {"PASS": "green", "FAIL": "red", "INVALID": "magenta", "BLOCKED": "yellow"}
 
 
@@ -53,9 +58,15 @@ def list_all(
     rank: Annotated[str | None, typer.Option(help="Only this rank.")] = None,
 ) -> None:
     """List strategies with their rank and both Sharpe ratios."""
+    every = ctx.reader().strategies()
+    rank = one_of("--rank", rank, RANKS)
+    if kind is not None:
+        from foldward.backtest import KINDS
+
+        kind = one_of("--kind", kind, {*KINDS, *(row.kind for row in every)})
     rows = [
         _listed(row)
-        for row in ctx.reader().strategies()
+        for row in every
         if (kind is None or row.kind == kind) and (rank is None or row.rank == rank)
     ]
     if ctx.as_json:
@@ -78,7 +89,7 @@ def list_all(
             )
             for row in rows
         ],
-        empty="no strategies yet: foldward strategies import FILE",
+        empty="no strategy fits" if every else "no strategies yet: foldward strategies import FILE",
     )
 
 
@@ -98,21 +109,33 @@ def _listed(row: Any) -> dict[str, Any]:
     }
 
 
-def show(ctx: Context, name: Annotated[str, typer.Argument(show_default=False)]) -> None:
-    """Show one strategy: definition, both sides' numbers, verdict and its gates."""
-    reader = ctx.reader()
+def known_strategy(reader: Any, name: str) -> Any:
+    """Its row. Raises request.unknown_strategy with the nearest name."""
     row = reader.strategy(name)
     if row is None:
-        known = [item.name for item in reader.strategies()]
+        near = did_you_mean(name, reader.strategy_names())
         raise RequestError(
             "request.unknown_strategy",
-            f"no strategy {name!r}",
-            hint=suggestion(name, known) if known else None,
+            f"no strategy {name!r}" + (f": did you mean {near!r}?" if near else ""),
+            hint="foldward strategies list",
         )
+    return row
+
+
+def show(ctx: Context, name: StrategyName) -> None:
+    """Show one strategy: definition, both sides' numbers, verdict and its gates."""
+    reader = ctx.reader()
+    row = known_strategy(reader, name)
     plain = msgspec.to_builtins(row)
     if ctx.as_json:
         print_json(plain)
         return
+    show_strategy(row)
+
+
+def show_strategy(row: Any) -> None:
+    """One strategy for a person."""
+    plain = msgspec.to_builtins(row)
     print(f"{row.name}: {row.kind} on {row.symbol} {timeframe_label(row.timeframe)}, rank {row.rank}")
     print_table(
         "",
@@ -135,9 +158,11 @@ def show(ctx: Context, name: Annotated[str, typer.Argument(show_default=False)])
 
 def grid(
     ctx: Context,
-    kind: Annotated[str, typer.Option("--kind", show_default=False)],
-    symbol: Annotated[str, typer.Option("--symbol", show_default=False)],
-    timeframe: Annotated[str, typer.Option("--timeframe", "-t", show_default=False)],
+    kind: Annotated[str, typer.Option("--kind", help="Kind of strategy, e.g. sma.", show_default=False)],
+    symbol: Annotated[str, typer.Option("--symbol", help="Symbol of its candles.", show_default=False)],
+    timeframe: Annotated[
+        str, typer.Option("--timeframe", "-t", metavar="TF", help="Minutes or H1, D1 …", show_default=False)
+    ],
     param: Annotated[
         list[str],
         typer.Option("--param", "-p", metavar="K=V,V,…", help="An axis; repeatable.", show_default=False),
@@ -169,7 +194,10 @@ def grid(
         )
 
 
-def retire(ctx: Context, names: Annotated[list[str], typer.Argument(show_default=False)]) -> int:
+def retire(
+    ctx: Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Strategy names.", show_default=False)],
+) -> int:
     """Retire strategies: their open requests are cancelled, nothing will resurrect them."""
     from foldward.app.admin import retire_strategies
 
@@ -197,23 +225,27 @@ def verdicts(
     passed: Annotated[bool, typer.Option("--passed", help="Only PASS.")] = False,
     verdict: Annotated[str | None, typer.Option(help="Only PASS, FAIL, INVALID or BLOCKED.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N.")] = None,
+    watch: WatchOption = None,
 ) -> None:
     """The league table: every strategy's verdict, its numbers and the reasons."""
+    wanted = "PASS" if passed else one_of("--verdict", verdict, VERDICTS)
+    if passed and verdict is not None and verdict.upper() != "PASS":
+        raise ConfigError("config.usage", f"--passed contradicts --verdict {verdict}", hint="leave one out")
+    repeat(lambda: _verdicts(ctx, wanted, limit), watch)
+
+
+def _verdicts(ctx: Context, wanted: str | None, limit: int | None) -> None:
     from foldward.console.league import league
 
-    rows = league(ctx.reader())
-    if passed:
-        verdict = "PASS"
-    if verdict is not None:
-        rows = [row for row in rows if row["verdict"] == verdict.upper()]
-    rows = rows[:limit]
+    every = league(ctx.reader())
+    rows = [row for row in every if wanted is None or row["verdict"] == wanted][:limit]
     if ctx.as_json:
         print_json(rows)
         return
-    show_league(rows)
+    show_league(rows, empty=f"no strategy has {wanted} among {len(every)} verdicts" if every else NO_VERDICTS)
 
 
-def show_league(rows: list[dict[str, Any]], title: str = "") -> None:
+def show_league(rows: list[dict[str, Any]], title: str = "", empty: str = NO_VERDICTS) -> None:
     """The table of `verdicts` for a person."""
     print_table(
         title,
@@ -233,6 +265,6 @@ def show_league(rows: list[dict[str, Any]], title: str = "") -> None:
             )
             for number, row in enumerate(rows, 1)
         ],
-        empty="no verdicts yet: foldward oos submit NAME, or foldward run",
+        empty=empty,
         style=lambda row: VERDICT_STYLE.get(row[2]),
     )

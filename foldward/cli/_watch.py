@@ -14,7 +14,9 @@ from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import age, print_json, say
 
-WatchOption = Annotated[float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again.")]
+WatchOption = Annotated[
+    float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again, until Ctrl-C.")
+]
 STATE_STYLE = {
     "running": "green",
     "backoff": "yellow",
@@ -89,8 +91,13 @@ def _show_tree(root: dict[str, Any]) -> None:
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(shown)
 
 
-def restart(ctx: Context, child: Annotated[str, typer.Argument(show_default=False)]) -> None:
-    """Stop one child and start it again."""
+def restart(
+    ctx: Context,
+    child: Annotated[
+        str, typer.Argument(metavar="CHILD", help="Its id in the tree, e.g. reporter.", show_default=False)
+    ],
+) -> None:
+    """Stop one child of the tree and start it again."""
     answer = ctx.client(timeout=30).call("restart", id=child)
     if ctx.as_json:
         print_json(answer)

@@ -28,11 +28,13 @@ class Console(ProductActor):
         socket: Path,
         root: Callable[[], Root | None],
         core: dict[str, Any],
+        reload: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         self._socket = socket
         self._root = root
         self._core = core
+        self._reload = reload
         self._server: inspect.Server | None = None
 
     def recover(self) -> None:
@@ -49,7 +51,7 @@ class Console(ProductActor):
         if root is None:
             self.after(WAIT_FOR_ROOT_S, Tick())
             return
-        verbs = Verbs(root, self._core)
+        verbs = Verbs(root, self._core, self._reload)
         self._server = inspect.Server(root, self._socket, verbs=verbs.table())
         self._server.start()
 

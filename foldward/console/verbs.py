@@ -29,9 +29,15 @@ REPLAY_S = 3600.0
 
 
 class Verbs:
-    """The product's verbs of one core. core: run_id, seed, config_snapshot."""
+    """The product's verbs of one core. core: run_id, seed, config_snapshot.
 
-    def __init__(self, root: Root, core: dict[str, Any]) -> None:
+    reload: reads the settings anew and says what came of it, as `foldward.app.reload` does.
+    """
+
+    def __init__(
+        self, root: Root, core: dict[str, Any], reload: Callable[[], dict[str, Any]] | None = None
+    ) -> None:
+        self._reload = reload or _no_reload
         self._root = root
         self._core = core
         self._started = clock.now()
@@ -46,6 +52,8 @@ class Verbs:
             "pause": lambda _: self._acknowledged("dispatcher", messages.Pause),
             "resume": lambda _: self._acknowledged("dispatcher", messages.Resume),
             "drain": self.drain,
+            "rank_cycle": self.rank_cycle,
+            "reload": self.reload,
             "dead_replay": self.dead_replay,
             "dead_drop": self.dead_drop,
             "import_strategies": lambda given: self._fact(given, facts.ImportStrategies),
@@ -103,6 +111,19 @@ class Verbs:
         """Admit and send nothing more."""
         self._acknowledged("oos_queue", messages.Drain)
         return self._acknowledged("dispatcher", messages.Drain)
+
+    def rank_cycle(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Have RankEvaluator look at once at what changed."""
+        evaluator = self._root.handle("rank_evaluator")
+        if not (evaluator.tell(messages.Refresh(reason="operator")) and evaluator.tell(messages.Tick())):
+            raise SupervisionError(
+                "supervision.no_answer", "rank_evaluator takes no messages", hint="foldward tree"
+            )
+        return {"ok": True}
+
+    def reload(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Check the settings again and take over what can change while core runs."""
+        return self._reload()
 
     def dead_replay(self, given: dict[str, Any]) -> dict[str, Any]:
         """Replay held letters; each has its own outcome."""
@@ -165,6 +186,12 @@ class Verbs:
         if not isinstance(answer, expected):
             raise InternalError("internal.bug", f"{actor} answered with {type(answer).__name__}")
         return answer
+
+
+def _no_reload() -> dict[str, Any]:
+    raise SupervisionError(
+        "supervision.refused", "this core was started without a way to its settings", hint="start it anew"
+    )
 
 
 def _texts(given: dict[str, Any], key: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("pause", 3, "no core is running"),
         ("tree", 3, "no core is running"),
         ("dead replay", 2, "name ids, --all"),
-        ("oos list", 8, "does not exist"),
+        ("db fsck", 8, "does not exist"),
         ("run --data nowhere --strategies x.toml", 2, "--data nowhere is not a folder"),
         ("run", 2, "run needs --data DIR and --strategies FILE, or --demo"),
         ("failures --since yesterday", 2, "is not a span such as 30m"),

@@ -1,0 +1,79 @@
+"""Settings read anew while core runs (spec 5.2): parsed aside, and taken over whole or not at all.
+
+Most settings are pinned for the life of a core: its actors were built from them. What may change under their
+feet is where candles are looked for and which findings about them are accepted: every request carries the
+fingerprint of its own candles.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from loguru import logger
+
+from foldward.contracts.errors import ConfigError
+from foldward.settings import Finding, Settings, Snapshot
+
+LIVE = frozenset({"core.data_roots", "data.allow", "data.coverage_min"})
+
+Recheck = Callable[[int], tuple[Snapshot | None, list[Finding]]]
+Apply = Callable[[Settings], None]
+Emit = Callable[[str, dict[str, Any]], None]
+
+
+class Reloader:
+    """Holds the snapshot in force. recheck: reads the same sources again, given the next version.
+
+    apply: takes over the live settings. Calling it is the reload; several callers wait for one another.
+    """
+
+    def __init__(self, snapshot: Snapshot, recheck: Recheck, apply: Apply, emit: Emit) -> None:
+        self.snapshot = snapshot
+        self._recheck = recheck
+        self._apply = apply
+        self._emit = emit
+        self._lock = threading.Lock()
+
+    def __call__(self) -> dict[str, Any]:
+        """{ok, snapshot {version, hash}, changed, applied, restart_needed, findings}."""
+        with self._lock:
+            try:
+                fresh, found = self._recheck(self.snapshot.version + 1)
+                findings = [finding.to_dict() for finding in found]
+            except ConfigError as error:
+                fresh = None
+                findings = [{"path": "", "line": None, "message": error.message, "source": "file"}]
+            if fresh is None:
+                logger.warning("settings not reloaded, the last good ones stay: {} fault(s)", len(findings))
+                self._emit("config.reload_rejected", {"snapshot": self._shown(), "findings": findings})
+                return self._answer(findings=findings)
+            changed = differing(self.snapshot, fresh)
+            if changed:
+                self._apply(fresh.settings)
+                self.snapshot = fresh
+            applied = [path for path in changed if path in LIVE]
+            pinned = [path for path in changed if path not in LIVE]
+            logger.info("settings reloaded: {} applied, {} need a restart", applied, pinned)
+            self._emit("config.reloaded", {"snapshot": self._shown(), "findings": []})
+            return self._answer(changed=changed, applied=applied, restart_needed=pinned)
+
+    def _answer(self, **parts: list[Any]) -> dict[str, Any]:
+        lists: Mapping[str, list[Any]] = {"changed": [], "applied": [], "restart_needed": [], "findings": []}
+        return {"ok": not parts.get("findings"), "snapshot": self._shown(), **lists, **parts}
+
+    def _shown(self) -> dict[str, Any]:
+        return {"version": self.snapshot.version, "hash": self.snapshot.config_hash}
+
+
+def differing(old: Snapshot, new: Snapshot) -> list[str]:
+    """Dotted paths whose values are not the same."""
+    return [path for path in new.origins if _at(old.settings, path) != _at(new.settings, path)]
+
+
+def _at(settings: Settings, path: str) -> Any:
+    value: Any = settings
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
