@@ -17,10 +17,11 @@ from foldward.contracts.messages import Submit, SubmitOutcome
 from foldward.settings import QueueTable
 from foldward.wire import dumps
 from storage.reads import Reader
-from storage.rows import StrategyRow
+from storage.rows import DefinitionRow
 
 REMEMBERED = 100_000  # (name, kind) pairs that may have been sent lately
 THROTTLED = ("backtest", "oos")
+_definition = msgspec.json.Decoder(Strategy)
 
 
 class Door:
@@ -39,13 +40,13 @@ class Door:
         self._knows_all_sends = reader.counters().get("sent", 0) == 0
 
     def admit(
-        self, order: Submit, name: str, row: StrategyRow, now_us: int
+        self, order: Submit, name: str, row: DefinitionRow, now_us: int
     ) -> AdmitRequest | SubmitOutcome | Refusal:
         """The row it would become; or throttled; or why not."""
         if row.rank == "retired":
             return Refusal("request.retired", f"{name!r} is retired")
         try:
-            strategy = msgspec.convert(row.definition, Strategy)
+            strategy = _definition.decode(row.definition)
             admitted = admit(
                 order,
                 strategy,
@@ -57,7 +58,7 @@ class Door:
                 max_open=self._queue.max_open,
                 now_us=now_us,
             )
-        except msgspec.ValidationError as error:
+        except msgspec.MsgspecError as error:
             return Refusal("request.bad_strategy", f"the stored definition of {name!r} is not valid: {error}")
         except FoldwardError as error:
             return refused(error)

@@ -13,8 +13,8 @@ import msgspec
 from foldward.contracts.facts import Fact
 
 
-class Effect(msgspec.Struct, frozen=True):
-    """Base of all effects."""
+class Effect(msgspec.Struct, frozen=True, gc=False):
+    """Base of all effects. They live for a moment and lead to no cycle: the collector need not count them."""
 
 
 class WriteFact(Effect, frozen=True):

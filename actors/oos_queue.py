@@ -177,7 +177,7 @@ class OOSQueue(ProductActor):
         names = order.names[start : start + GLANCE]
         # One look at the rows for many names: a statement alone costs three times as much.
         with self._reader.snapshot():
-            rows = [self._reader.strategy(name) for name in names]
+            rows = [self._reader.definition(name) for name in names]
         effects: Effects = []
         strangers = 0
         for index, (name, row) in enumerate(zip(names, rows, strict=True), start):

@@ -162,6 +162,14 @@ class ResultRow(Row, frozen=True):
         return report
 
 
+class DefinitionRow(Row, frozen=True):
+    """What admission needs of a strategy: its rank, its definition as stored (JSON), its in-sample Sharpe."""
+
+    rank: str
+    definition: str
+    is_sharpe: float | None
+
+
 class StrategyRow(Row, frozen=True):
     """A row of `strategies`: the definition, where it stands, and the numbers of both sides.
 

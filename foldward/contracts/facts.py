@@ -15,8 +15,8 @@ import msgspec
 from foldward.contracts.jobs import Result, Strategy
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all facts."""
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Base of all facts: plain data, no cycles, so the collector need not look at them."""
 
 
 class AdmitRequest(Fact, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from peewee import SQL
 
 from storage.models import WfvRun, columns
 from storage.reads._connection import Connected, columns_of
-from storage.rows import RunRow, StrategyRow, WfvRow
+from storage.rows import DefinitionRow, RunRow, StrategyRow, WfvRow
 
 _COLUMNS = columns_of(StrategyRow)
 _FIELDS = StrategyRow.__struct_fields__
@@ -28,6 +28,11 @@ class StrategyReads(Connected):
         """One strategy."""
         row = self._one(f"SELECT {_COLUMNS} FROM strategies WHERE name = ?", (name,))
         return None if row is None else _strategy(row)
+
+    def definition(self, name: str) -> DefinitionRow | None:
+        """What admission needs of one strategy; a third of the time that the whole row takes."""
+        row = self._one("SELECT rank, definition, is_sharpe FROM strategies WHERE name = ?", (name,))
+        return None if row is None else DefinitionRow(*row)
 
     def strategies(
         self,
