@@ -14,7 +14,7 @@ from foldward.backtest import simulate
 from foldward.backtest.ledger import trade_list
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Strategy
-from foldward.contracts.timeframe import parse_timeframe
+from foldward.contracts.timeframe import parse_timeframe, timeframe_label
 from foldward.data.bars import Bars
 from foldward.data.cache import Cache
 
@@ -55,8 +55,11 @@ def simulate_file(
     """One simulation as the JSON of `foldward backtest`."""
     if start is not None and end is not None and end < start:
         raise RequestError("request.bad_window", f"the window ends ({end}) before it starts ({start})")
-    with bars_of(file, timeframe, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
-        strategy = msgspec.structs.replace(strategy, timeframe=bars.timeframe, symbol=bars.symbol)
+    # Profile peer trades resampled candles: there the timeframe is the strategy's, and the file says its own.
+    wanted = None if strategy.profile != "peer" or timeframe is None else parse_timeframe(timeframe)
+    said = timeframe if wanted is None else None
+    with bars_of(file, said, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
+        strategy = _on(strategy, bars, wanted)
         outcome = simulate(
             bars, strategy, start, end, seed=seed, include_trades=include_trades, calendar=calendar
         )
@@ -93,9 +96,24 @@ def split_file(
     cache: Path | None,
 ) -> dict[str, Any]:
     """A walk-forward or a CPCV as the JSON of `foldward wfv run` and `foldward cpcv run`."""
-    with bars_of(file, timeframe, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
-        strategy = msgspec.structs.replace(strategy, timeframe=bars.timeframe, symbol=bars.symbol)
-        from foldward.backtest import cpcv, walk_forward
+    from foldward.backtest import cpcv, walk_forward
 
-        split = walk_forward if what == "wfv" else cpcv
-        return {**split(bars, strategy, plan, seed=seed), "fingerprint": bars.fingerprint, "seed": seed}
+    split = walk_forward if what == "wfv" else cpcv
+    # The generation is the strategy's; a plan says only how to split.
+    cuts = {key: value for key, value in plan.items() if key != "generation"}
+    with bars_of(file, timeframe, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
+        strategy = _on(strategy, bars, None)
+        report = split(bars, strategy, cuts, seed=seed)
+    return {**report, "result_digest": report["digest"], "fingerprint": bars.fingerprint, "seed": seed}
+
+
+def _on(strategy: Strategy, bars: Bars, timeframe: int | None) -> Strategy:
+    """The strategy on these bars, at their timeframe or (profile peer) at a longer one that it names."""
+    minutes = bars.timeframe if timeframe is None else timeframe
+    if minutes % bars.timeframe:
+        raise RequestError(
+            "request.bad_strategy",
+            f"timeframe: {timeframe_label(minutes)} candles cannot be made of {timeframe_label(bars.timeframe)}",
+            field="timeframe",
+        )
+    return msgspec.structs.replace(strategy, timeframe=minutes, symbol=bars.symbol)

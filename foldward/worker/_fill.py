@@ -103,7 +103,9 @@ def from_report(phase: str, report: dict[str, Any]) -> dict[str, Any]:
     """Fields of jobs.Result for a phase whose answer is a report of its own."""
     why = f"phase {phase} reports in detail"
     faults = report.get("faults") or ()
+    own = {"result_digest": report["digest"]} if "digest" in report else {}
     return {
+        **own,
         "reasons": dict.fromkeys(METRICS, why),
         "detail": report,
         "verdict": report.get("verdict") or "OK",

@@ -56,3 +56,5 @@ def test_a_report_gives_every_metric_a_reason():
     assert len(fields["reasons"]) == 9
     assert fields["faults"][0].code == "engine.lookahead"
     assert fields["verdict"] == "INVALID"
+    assert "result_digest" not in fields
+    assert from_report("wfv", {"digest": "sha256:1"})["result_digest"] == "sha256:1"

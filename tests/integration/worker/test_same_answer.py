@@ -1,0 +1,78 @@
+"""One piece of work has one answer, whether a person types it or the queue sends it to a worker."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from foldward.cli._app import run
+from foldward.contracts.jobs import Costs, Strategy
+from foldward.data import bundled_dir
+
+pytestmark = pytest.mark.slow
+
+START, END = 1_490_000_000, 1_500_000_000
+RSI = Strategy(
+    name="whatever",
+    kind="rsi",
+    params={"period": 9.0, "low": 25.0},
+    symbol="EURUSD",
+    sl="1%",
+    tp="3atr",
+    direction="long",
+    units=1000.0,
+    costs=Costs(commission_bps=0.5, spread=0.0001),
+)
+DEFINED = [
+    "--data", str(bundled_dir() / "EURUSD_H1.csv"), "--kind", "rsi", "-p", "period=9", "-p", "low=25",
+    "--sl", "1%", "--tp", "3atr", "--direction", "long", "--units", "1000", "--commission-bps", "0.5",
+    "--spread", "0.0001", "--seed", "7", "--json",
+]  # fmt: skip
+
+
+@pytest.fixture
+def typed(tmp_path, capsys):
+    def ask(*line):
+        assert run([*line, "--home", str(tmp_path / "home")]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return ask
+
+
+def test_a_backtest_typed_or_queued_is_one_answer(core, make_job, typed):
+    core.worker()
+    queued = core.ask(make_job(strategy=RSI, seed=7, start_time=START, end_time=END, include_trades=True))
+    assert queued.error is None, queued.error
+    answer = typed("backtest", *DEFINED, "--start", str(START), "--end", str(END), "--trades")
+    assert answer["result_digest"] == queued.result_digest
+    assert answer["metrics"] == queued.metrics
+    assert answer["fingerprint"] == queued.fingerprint
+    assert answer["window"] == {"start": queued.window.start, "end": queued.window.end, "bars": 2010}
+    assert queued.trades > 10
+    assert [row["pnl"] for row in answer["trades"]] == [row["pnl"] for row in queued.trade_list]
+
+
+@pytest.mark.parametrize(
+    ("phase", "words", "plan"),
+    [
+        ("wfv", ["wfv", "run", "--classic"], {"mode": "classic"}),
+        (
+            "wfv",
+            ["wfv", "run", "--train", "90d", "--test", "30d", "--purge", "5"],
+            {"mode": "rolling", "train": "90d", "test": "30d", "purge": 5, "embargo": 0},
+        ),
+        (
+            "cpcv",
+            ["cpcv", "run", "--groups", "6", "--test-groups", "2"],
+            {"groups": 6, "test_groups": 2, "purge": 0, "embargo": 0},
+        ),
+    ],
+)
+def test_a_split_typed_or_queued_is_one_report(core, make_job, typed, phase, words, plan):
+    core.worker()
+    queued = core.ask(make_job(strategy=RSI, seed=7, phase=phase, plan=plan))
+    assert queued.error is None, queued.error
+    answer = typed(*words, *DEFINED)
+    assert (answer["fingerprint"], answer["result_digest"]) == (queued.fingerprint, queued.result_digest)
+    assert {key: answer[key] for key in queued.detail} == queued.detail
