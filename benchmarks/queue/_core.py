@@ -27,6 +27,7 @@ from typing import Any
 import _threads
 
 from actors.telemetry import Telemetry
+from foldward.app import collector
 from foldward.contracts.facts import ImportStrategies
 from foldward.contracts.jobs import Strategy
 from foldward.contracts.messages import Cancel, Look, Settled, Submit, Submitted, Write
@@ -94,6 +95,7 @@ class Core:
     def start(self) -> None:
         """Bring the tree up."""
         self.root = boot(self._whole_tree() if self._whole else self._queue_tree())
+        collector.calm()
 
     def _queue_tree(self) -> Child:
         tree = queue_tree(

@@ -15,7 +15,7 @@ from typing import Any
 
 from loguru import logger
 
-from foldward.app import doctor, logging
+from foldward.app import collector, doctor, logging
 from foldward.app.candles import Candles
 from foldward.app.reload import Recheck, Reloader
 from foldward.app.tree import Parts, build
@@ -121,6 +121,7 @@ class Core:
     def started(self, root: Root) -> None:
         """The tree is up: let its callbacks find it, and say so."""
         self._wiring.root = root
+        collector.calm()
         self.emit(
             "run.started", {"run_id": self.run_id, "seed": self.seed, "strategies": None, "digest": None}
         )
