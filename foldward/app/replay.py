@@ -16,7 +16,7 @@ from actors._rank_core import PLANS
 from actors._trials import TrialBook, block_sums
 from foldward.app.manifest import code_identity, environment
 from foldward.app.progress import Progress
-from foldward.app.results import of_seed
+from foldward.app.results import of_run
 from foldward.backtest import ENGINE_VERSION
 from foldward.contracts.errors import FoldwardError, RequestError
 from foldward.contracts.jobs import PHASES, Backtest, Strategy, job_digest
@@ -84,7 +84,7 @@ def replay_run(
 
 def _units(reader: Reader, run: RunRow) -> Iterator[_Unit]:
     """For each strategy of the run, the newest answer of each kind that it could see when it ended."""
-    accept = of_seed(run.seed)
+    accept = of_run(run.seed, (run.manifest.get("data") or {}).values())
     names = run.manifest.get("names") or []
     for name in names:
         row = reader.strategy(name)

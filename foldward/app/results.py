@@ -37,19 +37,19 @@ def judged(reader: Reader, names: Collection[str]) -> set[str]:
     return {row.name for row in reader.strategies() if row.verdict is not None and row.name in names}
 
 
-def of_seed(seed: int) -> Callable[[ResultRow], bool]:
-    """Whether a result was computed for a run with this seed."""
+def of_run(seed: int, data: Collection[str]) -> Callable[[ResultRow], bool]:
+    """Whether a result belongs to a run with this seed on these candles (fingerprints)."""
+    known = frozenset(data)
 
     def accept(row: ResultRow) -> bool:
         expected = unit_seed(seed, row.name, row.kind, row.window_start, row.window_end)
-        return row.seed is None or row.seed == expected
+        return row.fingerprint in known and (row.seed is None or row.seed == expected)
 
     return accept
 
 
-def current(reader: Reader, names: Collection[str], seed: int) -> int:
-    """How many results these strategies have for this seed, one a kind of work."""
-    accept = of_seed(seed)
+def current(reader: Reader, names: Collection[str], accept: Callable[[ResultRow], bool]) -> int:
+    """How many accepted results these strategies have, one a kind of work."""
     return sum(reader.latest(name, kind, accept) is not None for name in names for kind in PHASES)
 
 
@@ -61,7 +61,11 @@ def note(reader: Reader) -> str:
 
 
 def collect(
-    reader: Reader, names: Collection[str], refused: Sequence[dict[str, str]], candles: Candles, seed: int
+    reader: Reader,
+    names: Collection[str],
+    refused: Sequence[dict[str, str]],
+    candles: Candles,
+    accept: Callable[[ResultRow], bool],
 ) -> Found:
     """Read the end state of these strategies."""
     rows = [row for row in league(reader) if row["strategy"] in names]
@@ -69,13 +73,12 @@ def collect(
     for row in rows:
         counts[row["verdict"]] += 1
     data = [{"name": label, "code": code, "message": message} for label, code, message in candles.refusals()]
-    return Found(rows, counts, [*refused, *data], run_digest(reader, names, seed))
+    return Found(rows, counts, [*refused, *data], run_digest(reader, names, accept))
 
 
-def run_digest(reader: Reader, names: Collection[str], seed: int) -> str:
+def run_digest(reader: Reader, names: Collection[str], accept: Callable[[ResultRow], bool]) -> str:
     """One digest for all verdicts and all results; free of ids, times, order and worker count."""
     parts = []
-    accept = of_seed(seed)
     for name in sorted(names):
         row = reader.strategy(name)
         if row is None:

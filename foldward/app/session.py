@@ -31,6 +31,7 @@ from foldward.contracts.messages import Refresh, Write, Written
 from foldward.contracts.timeframe import timeframe_label
 from foldward.settings import Home, Snapshot
 from storage.reads import Reader
+from storage.rows import ResultRow
 from supervision import Inbox
 
 BATCH = 500
@@ -167,7 +168,7 @@ def _until_idle(run: _Run) -> None:
     names = {strategy.name for strategy in run.chosen.accepted}
     pause = threading.Event()
     with Reader(run.home.database) as reader:
-        had, applied = results.current(reader, names, run.wish.seed), _applied(reader)
+        had, applied = results.current(reader, names, _accept(run)), _applied(reader)
         total = len(names) * len(PHASES)
         run.progress.begin("validating", total)
         while True:
@@ -178,6 +179,10 @@ def _until_idle(run: _Run) -> None:
             # The last step is the verdicts: the bar is full only when they are there.
             run.progress.reach(min(total - 1, had + _applied(reader) - applied), results.note(reader))
             pause.wait(LOOK_S)
+
+
+def _accept(run: _Run) -> Callable[[ResultRow], bool]:
+    return results.of_run(run.wish.seed, run.manifest["data"].values())
 
 
 def _applied(reader: Reader) -> int:
@@ -195,7 +200,7 @@ def _finish(run: _Run) -> RunDone:
     names = {strategy.name for strategy in run.chosen.accepted}
     seconds = clock.now() - run.started
     with Reader(run.home.database) as reader:
-        found = results.collect(reader, names, run.chosen.refused, run.core.candles, run.wish.seed)
+        found = results.collect(reader, names, run.chosen.refused, run.core.candles, _accept(run))
     file = run.wish.report or run.home.reports / f"{run.run_id}.html"
     answer = {
         "run_id": run.run_id,

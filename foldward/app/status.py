@@ -36,6 +36,7 @@ def status(home: Home, timeout: float = 5.0) -> dict[str, Any]:
         "run_id": live.get("run_id") if live else None,
         "uptime_s": live.get("uptime_s") if live else None,
         "paused": paused,
+        "draining": bool(live and live.get("draining")),
         "error": live.get("error") if live else None,
     }
     answer["workers"] = live.get("workers", []) if live else []

@@ -205,13 +205,13 @@ def wfv_run(
             )
         plan = {
             "mode": "anchored" if anchored else "rolling",
-            "train": _span(train or ""),
-            "test": _span(test),
+            "train": span(train or ""),
+            "test": span(test),
             "purge": purge,
             "embargo": embargo,
         }
         if step is not None:
-            plan["step"] = _span(step)
+            plan["step"] = span(step)
     if grid is not None:
         plan["grid"] = _grid(grid)
     strategy = _strategy(
@@ -441,7 +441,8 @@ def _moment(name: str, text: str | None) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
 
 
-def _span(text: str) -> int | str:
+def span(text: str) -> int | str:
+    """Bars as a number, a duration as it is."""
     return int(text) if text.isdigit() else text
 
 

@@ -39,6 +39,9 @@ class Context:
     @cached_property
     def config_file(self) -> Path | None:
         """The first of --config, FOLDWARD_CONFIG, HOME/foldward.toml and ./foldward.toml."""
+        return self._find_config()
+
+    def _find_config(self) -> Path | None:
         if self._config_flag:
             return Path(self._config_flag)
         for folder in (self._home_flag or DEFAULT_HOME, "."):
@@ -57,7 +60,7 @@ class Context:
         """Read the same sources again, for `config reload`: a snapshot, or every fault."""
         from foldward.settings import check
 
-        return check(self.config_file, flags=self._flags(), version=version)
+        return check(self._find_config(), flags=self._flags(), version=version)
 
     def _flags(self) -> dict[str, Any]:
         return {**self.flags, "core.home": self._home_flag}

@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from foldward.cli._backtest import cpcv as cpcv_group
+from foldward.cli._backtest import span
 from foldward.cli._backtest import wfv as wfv_group
 from foldward.cli._choices import STATUSES, WORK, full_id, one_of
 from foldward.cli._command import command
@@ -176,7 +177,10 @@ def wfv_start(
             "config.usage", "--anchored needs --train and --test", hint="--train 90d --test 30d"
         )
     if train is not None and test is not None:
-        plan = {"mode": "anchored" if anchored else "rolling", "train": _span(train), "test": _span(test)}
+        from foldward.splits import WalkForward
+
+        plan = {"mode": "anchored" if anchored else "rolling", "train": span(train), "test": span(test)}
+        WalkForward(plan["train"], plan["test"], anchored=anchored)  # refuses here what no data could mend
     return _submit(ctx, names, "wfv", now, plan)
 
 
@@ -188,11 +192,10 @@ def cpcv_start(
     test_groups: Annotated[int, typer.Option(help="k: groups tested at once.")] = 2,
 ) -> int:
     """Queue a combinatorial purged cross-validation."""
+    from foldward.splits import CombinatorialPurged
+
+    CombinatorialPurged(groups, test_groups)  # refuses here what no data could mend
     return _submit(ctx, names, "cpcv", now, {"groups": groups, "test_groups": test_groups})
-
-
-def _span(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
 
 
 command(wfv_group, "start")(wfv_start)

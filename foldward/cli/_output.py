@@ -14,6 +14,8 @@ import msgspec
 
 from foldward.contracts.errors import FoldwardError
 
+WHOLE = frozenset({"request", "strategy", "at", "status"})
+
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; indented for a terminal, one line for a pipe."""
@@ -86,7 +88,9 @@ def print_table(
     table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):
         numeric = all(row[index] is None or isinstance(row[index], int | float) for row in filled)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        # An id that is broken over two lines cannot be copied.
+        whole = name in WHOLE
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     for row in filled:
         table.add_row(*(Text(cell(item)) for item in row), style=style(row) if style else None)
     console.print(table)

@@ -40,7 +40,7 @@ def status(ctx: Context, watch: WatchOption = None) -> None:
 def _show_status(found: dict[str, Any]) -> None:
     core, queue = found["core"], found["queue"]
     if core["running"]:
-        state = " PAUSED" if core["paused"] else ""
+        state = " PAUSED" if core["paused"] else " DRAINING" if core.get("draining") else ""
         up = f", up {age(core['uptime_s'])}" if core.get("uptime_s") is not None else ""
         print(f"core running{state}, pid {core['pid']}{up}, run {core['run_id'] or '–'}")
         if core.get("error"):
@@ -143,7 +143,9 @@ def why(
                 step["at"],
                 step["event"],
                 ", ".join(
-                    f"{key} {cell(value)}" for key, value in step.items() if key not in ("at", "event")
+                    f"{key} {cell(value)}"
+                    for key, value in step.items()
+                    if key not in ("at", "at_us", "event", "strategy", "digest") and value is not None
                 ),
             )
             for step in timeline
@@ -169,13 +171,15 @@ def failures(
     by = one_of("--by", by, CAUSES) or "reason"
     start = clock.utc_us() - int(_seconds(since) * 1e6)
     rows = ctx.reader().failures(start, by)
+    for row in rows:
+        row["last_at"] = clock.iso_ms(row["last_at_us"])
     if ctx.as_json:
         print_json(rows)
         return
     if not rows:
         print(f"nothing failed in the last {since}")
         return
-    columns = tuple(rows[0])
+    columns = (by, "count", "requests", "last_at", "last_error")
     print_table("", columns, [tuple(row[name] for name in columns) for row in rows], empty="")
 
 
@@ -229,7 +233,7 @@ def resume(ctx: Context) -> None:
 
 def drain(ctx: Context) -> None:
     """Admit and send nothing more; what is in flight may finish."""
-    _verb(ctx, "drain", "draining: nothing is admitted or sent; a restart ends it")
+    _verb(ctx, "drain", "draining: nothing is admitted or sent; foldward resume or a restart ends it")
 
 
 def _verb(ctx: Context, verb: str, done: str) -> None:

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import age, print_json, say
+from foldward.contracts.errors import SupervisionError, did_you_mean
 
 WatchOption = Annotated[
     float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again, until Ctrl-C.")
@@ -98,11 +100,23 @@ def restart(
     ],
 ) -> None:
     """Stop one child of the tree and start it again."""
-    answer = ctx.client(timeout=30).call("restart", id=child)
+    client = ctx.client(timeout=30)
+    try:
+        answer = client.call("restart", id=child)
+    except SupervisionError as error:
+        if error.code != "supervision.not_found":
+            raise
+        near = did_you_mean(child, _ids(client.tree()))
+        tail = f": did you mean {near!r}?" if near else ""
+        raise SupervisionError(error.code, f"no child {child!r}{tail}", hint="foldward tree") from error
     if ctx.as_json:
         print_json(answer)
     else:
         say(f"{child} was restarted")
+
+
+def _ids(node: dict[str, Any]) -> list[str]:
+    return [node["id"], *(inner for child in node.get("children", ()) for inner in _ids(child))]
 
 
 def tail(
@@ -111,9 +125,12 @@ def tail(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as events come.")] = False,
     event: Annotated[str | None, typer.Option(help="Only types that start so, e.g. oos.")] = None,
 ) -> None:
-    """The newest telemetry events, also while core is down."""
+    """The newest telemetry events, also while core is down. With --follow, --json prints one a line."""
     file = ctx.home.telemetry
     shown = _tail(file, lines, event)
+    if ctx.as_json and not follow:
+        print_json([msgspec.Raw(line.encode()) for line in shown])
+        return
     for line in shown:
         _print_event(ctx, line)
     if not follow:

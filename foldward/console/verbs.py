@@ -108,8 +108,7 @@ class Verbs:
         return {"outcomes": dict(self._ask("oos_queue", message, messages.Retried).outcomes)}
 
     def drain(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Admit and send nothing more."""
-        self._acknowledged("oos_queue", messages.Drain)
+        """Admit and send nothing more: the dispatcher tells the queue's door."""
         return self._acknowledged("dispatcher", messages.Drain)
 
     def rank_cycle(self, _: dict[str, Any]) -> dict[str, Any]:

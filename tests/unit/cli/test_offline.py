@@ -29,7 +29,8 @@ def test_status_before_anything_is_all_zero(ask: Any) -> None:
         "supervision",
     }  # fmt: skip
     assert found["core"] == {
-        "running": False, "pid": None, "run_id": None, "uptime_s": None, "paused": False, "error": None,
+        "running": False, "pid": None, "run_id": None, "uptime_s": None, "paused": False, "draining": False,
+        "error": None,
     }  # fmt: skip
     assert {"pending": 0, "sent": 0, "retry": 0, "error": 0, "oldest_age_s": None}.items() <= found[
         "queue"
