@@ -111,9 +111,8 @@ def _on(strategy: Strategy, bars: Bars, timeframe: int | None) -> Strategy:
     """The strategy on these bars, at their timeframe or (profile peer) at a longer one that it names."""
     minutes = bars.timeframe if timeframe is None else timeframe
     if minutes % bars.timeframe:
+        wanted, have = timeframe_label(minutes), timeframe_label(bars.timeframe)
         raise RequestError(
-            "request.bad_strategy",
-            f"timeframe: {timeframe_label(minutes)} candles cannot be made of {timeframe_label(bars.timeframe)}",
-            field="timeframe",
+            "request.bad_strategy", f"timeframe: {wanted} candles cannot be made of {have}", field="timeframe"
         )
     return msgspec.structs.replace(strategy, timeframe=minutes, symbol=bars.symbol)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from foldward.backtest.ledger import trade_list
     from foldward.backtest.metrics import METRICS
     from foldward.backtest.outcome import Outcome
-    from foldward.backtest.plugins import register
+    from foldward.backtest.plugins import engine_of, register
     from foldward.backtest.robust import neighbour_sharpes, sensitivity
     from foldward.backtest.warm import warm_up
 
@@ -34,6 +34,7 @@ __all__ = [
     "Param",
     "combine",
     "cpcv",
+    "engine_of",
     "neighbour_sharpes",
     "parse_level",
     "register",
@@ -60,6 +61,7 @@ _LAZY = {
     "trade_list": "ledger",
     "METRICS": "metrics",
     "Outcome": "outcome",
+    "engine_of": "plugins",
     "register": "plugins",
     "walk_forward": "folds",
     "warm_up": "warm",

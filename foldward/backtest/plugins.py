@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from foldward.backtest._plugin_call import Plugin, checked_signals
 from foldward.backtest.kinds import KINDS, Kind, Param, add_kind
+from foldward.backtest.version import ENGINE_VERSION
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Fault
 from foldward.data.bars import Bars
@@ -92,6 +93,16 @@ def plugin_source(kind: str) -> str | None:
     """Digest of a plugin's source, None for a built-in kind: a changed plugin is a changed strategy."""
     found = _plugins.get(kind)
     return None if found is None else found.source
+
+
+def engine_of(kind: str) -> str:
+    """Which engine makes the numbers of a kind: ENGINE_VERSION, and for a plugin also its source.
+
+    Part of every request's identity: without the source an edited plugin would be answered with the results
+    of its former self. It covers the plugin's own module, not what that imports.
+    """
+    source = plugin_source(kind)
+    return ENGINE_VERSION if source is None else f"{ENGINE_VERSION}+{source.removeprefix('sha256:')[:16]}"
 
 
 def plugin_signals(

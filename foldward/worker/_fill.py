@@ -38,7 +38,6 @@ def from_outcome(job: Backtest, outcome: Outcome) -> dict[str, Any]:
         "reasons": reasons,
         "window": outcome.window,
         "result_digest": outcome.digest,
-        "engine": outcome.engine,
         "profile": outcome.profile,
         "verdict": outcome.verdict,
         "faults": outcome.faults,

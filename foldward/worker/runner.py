@@ -82,20 +82,21 @@ def failed(job: Backtest, code: str, message: str, *, retry_after: float | None 
 
 
 def _run(job: Backtest, cache: Cache, roots: Sequence[Path], began: float) -> Result:
-    from foldward.backtest import ENGINE_VERSION, validate_strategy
+    from foldward.backtest import engine_of, validate_strategy
 
     strategy = validate_strategy(job.strategy)
     job = msgspec.structs.replace(job, strategy=msgspec.structs.replace(strategy, name=job.strategy.name))
+    engine = engine_of(strategy.kind)
     if job.phase == "evidence" and job.data_id is None and job.candles_file is None and job.candles is None:
         fields = _evidence(dict(job.plan or {}))
-        return _result(job, None, fields, {"run": clock.now() - began}, ENGINE_VERSION)
+        return _result(job, None, fields, {"run": clock.now() - began}, engine)
     bars, notes = load_bars(job, cache, roots)
     aux, more = load_aux(job, bars, cache, roots)
     loaded = clock.now()
     fields = _PHASES[job.phase](job, bars, aux)
     fields["notes"] = (*fields.get("notes", ()), *notes, *more)
     timings = {"load": loaded - began, "run": clock.now() - loaded}
-    return _result(job, bars, fields, timings, ENGINE_VERSION)
+    return _result(job, bars, fields, timings, engine)
 
 
 def _result(

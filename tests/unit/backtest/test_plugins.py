@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foldward.backtest import KINDS, Param, register, simulate
+from foldward.backtest import ENGINE_VERSION, KINDS, Param, engine_of, register, simulate
 from foldward.backtest.plugins import plugin_source, register_plugin
 from foldward.contracts.errors import EngineError, RequestError
 from foldward.contracts.jobs import Strategy
@@ -211,6 +211,18 @@ def test_modules_named_in_the_settings_are_registered(monkeypatch, make_bars):
     assert register(["house_rules"], entry_points=False) == ("house_rules",)
     assert plugin_source("house_rules").startswith("sha256:")
     assert plugin_source("sma") is None
+
+
+def test_an_edited_plugin_is_another_engine(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = "def signals(bars, params):\n    return bars.close * 0\n"
+    for module, source in (("first_rule", text), ("second_rule", text), ("third_rule", text + "# changed\n")):
+        (tmp_path / f"{module}.py").write_text(source)
+        register([module], entry_points=False)
+        sys.modules.pop(module)
+    assert engine_of("sma") == ENGINE_VERSION
+    assert engine_of("first_rule").startswith(f"{ENGINE_VERSION}+")
+    assert engine_of("first_rule") == engine_of("second_rule") != engine_of("third_rule")
 
 
 def test_entry_points_are_registered_under_their_name(monkeypatch):
