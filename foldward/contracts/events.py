@@ -52,9 +52,9 @@ def envelope(emit: Emit) -> dict[str, Any]:
     """
     row = EVENTS.get(emit.event_type)
     given = emit.data if isinstance(emit.data, Mapping) else {"value": emit.data}
-    names = [] if row is None else list(row.keys)
-    data = {name: given.get(name) for name in names}
-    data.update((str(name), value) for name, value in given.items() if name not in data)
+    data = {} if row is None else {name: given.get(name) for name in row.keys}
+    if given.keys() != data.keys():
+        data.update((str(name), value) for name, value in given.items() if name not in data)
     return {
         "schema_version": SCHEMA_VERSION,
         "timestamp": _timestamp(emit.at_us),

@@ -162,6 +162,9 @@ class CircuitBreaker:
         self._tell()
 
     def _admit(self) -> Permit | BreakerOpen:
+        closed = self._circuit
+        if closed.state is State.CLOSED:  # one look at one immutable value needs no lock
+            return Permit(closed.epoch, False)
         with self._lock:
             now = self._clock()
             circuit, allowed = admit(self._circuit, self._limits, now)
