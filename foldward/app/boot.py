@@ -17,6 +17,7 @@ from loguru import logger
 
 from foldward.app import collector, doctor, logging
 from foldward.app.candles import Candles
+from foldward.app.endpoints import require_endpoints
 from foldward.app.reload import Recheck, Reloader
 from foldward.app.tree import Parts, build
 from foldward.app.wiring import Wiring
@@ -73,6 +74,7 @@ class Core:
         try:
             logging.configure("core", self.home.logs / "core.log", stderr_level=self._stderr_level)
             self.endpoint = native_endpoint(self.snapshot.settings.link, self.home.run_dir)
+            require_endpoints(self.snapshot.settings.link, self.endpoint)
             self._describe()
             # Migrate before the tree starts: a database that cannot be opened is a usage error, not a crash.
             open_writer(self.home.database, self.snapshot.settings.storage).close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import inspect
 import sys
@@ -16,7 +18,7 @@ import typer
 from foldward.cli._context import Context
 from foldward.cli._output import drop_stdout, print_error
 from foldward.contracts import clock
-from foldward.contracts.errors import FoldwardError, InternalError
+from foldward.contracts.errors import FoldwardError, InternalError, StorageError
 
 HOME_HELP = "Data directory (default: FOLDWARD_HOME, else ./var)."
 CONFIG_HELP = "Settings file (default: foldward.toml there or here)."
@@ -85,6 +87,12 @@ def guarded(work: Callable[[], int | None], home: Callable[[], Path] | None = No
             raise
         drop_stdout()
         return 0 if error.code in (0, 1, None) else 1
+    except OSError as error:  # a disk that is full or read-only, a path that may not be written
+        code = "storage.disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "storage.io"
+        place = f": {error.filename}" if error.filename else ""
+        _keep_traceback(home)
+        print_error(StorageError(code, f"{error.strerror or error}{place}"))
+        return StorageError.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
@@ -110,13 +118,12 @@ def _keep_traceback(home: Callable[[], Path] | None) -> Path:
     """Append the traceback to the home's logs, or to the temporary folder where there is no home yet."""
     try:
         folder = home().joinpath("logs") if home is not None else None
-    except FoldwardError:
+    except (FoldwardError, OSError):
         folder = None
     if folder is None or not folder.is_dir():
         folder = Path(tempfile.gettempdir())
     file = folder / "foldward-cli.log"
-    with file.open("a", encoding="utf-8") as handle:
-        handle.write(
-            f"{clock.iso_ms(clock.utc_us())} foldward {' '.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
-        )
+    told = f"{clock.iso_ms(clock.utc_us())} foldward {' '.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
+    with contextlib.suppress(OSError), file.open("a", encoding="utf-8", errors="backslashreplace") as handle:
+        handle.write(told)
     return file

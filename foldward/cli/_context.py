@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from foldward.cli._output import say
+from foldward.contracts.errors import ConfigError
 
 if TYPE_CHECKING:
     from foldward.console import Client
@@ -71,10 +72,13 @@ class Context:
 
     @cached_property
     def home(self) -> Home:
-        """The data directory; not created here."""
+        """The data directory; not created here. Raises config.invalid for a path that is something else."""
         from foldward.settings import Home
 
-        return Home(Path(self._home_flag or self.settings.core.home))
+        root = Path(self._home_flag or self.settings.core.home)
+        if root.exists() and not root.is_dir():
+            raise ConfigError("config.invalid", f"--home {root} is not a directory", hint="name a directory")
+        return Home(root)
 
     def reader(self) -> Reader:
         """A read-only connection, closed when the command ends.

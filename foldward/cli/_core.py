@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,6 +36,13 @@ def core(
 
     if workers is not None:
         ctx.flags["core.workers"] = workers
+    for root in data or ():
+        if not Path(root).is_dir():
+            raise ConfigError(
+                "config.usage",
+                f"--data {root} is not a folder",
+                hint="name the folder that holds SYMBOL_TF.csv",
+            )
     if data:
         ctx.flags["core.data_roots"] = data
     return run_core(ctx.home, ctx.snapshot, ctx.recheck)

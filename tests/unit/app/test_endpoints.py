@@ -1,0 +1,45 @@
+"""What core must bind is tried before anything is opened."""
+
+import socket
+
+import pytest
+
+from foldward.app.endpoints import require_endpoints
+from foldward.contracts.errors import WireError
+from foldward.settings import LinkTable
+
+
+def test_a_taken_port_is_refused_with_the_setting_to_change() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        endpoint = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(WireError, match="cannot be bound: Address already in use") as caught:
+            require_endpoints(LinkTable(), endpoint)
+    assert caught.value.code == "wire.endpoint_taken"
+    assert caught.value.hint == "stop the other program, or set link.native_endpoint"
+    assert caught.value.exit_code == 2
+
+
+def test_a_taken_result_port_of_the_older_link_is_refused_too() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        link = LinkTable(
+            mode="pushpull", result_endpoint=f"tcp://127.0.0.1:{other.getsockname()[1]}", bind_results=True
+        )
+        with pytest.raises(WireError) as caught:
+            require_endpoints(link, "")
+    assert caught.value.hint == "stop the other program, or set link.result_endpoint"
+
+
+def test_a_free_port_stays_free() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    require_endpoints(LinkTable(), endpoint)
+    require_endpoints(LinkTable(), endpoint)
+
+
+def test_a_socket_file_is_the_locks_business() -> None:
+    require_endpoints(LinkTable(), "ipc:///nonexistent/x.sock")

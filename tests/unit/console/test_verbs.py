@@ -1,0 +1,113 @@
+"""Verbs check what they are given, ask one actor, and hand back plain data."""
+
+from typing import Any
+
+import pytest
+
+from foldward.console.verbs import Verbs, worker_rows
+from foldward.contracts import messages
+from foldward.contracts.errors import FoldwardError, InternalError, RequestError, SupervisionError
+
+CORE = {"run_id": "run", "seed": 1, "config_snapshot": {}}
+
+
+class Handle:
+    """Answers each message with what the test says."""
+
+    def __init__(self, answer: Any, takes: bool = True) -> None:
+        self.told: list[Any] = []
+        self._answer = answer
+        self._takes = takes
+
+    def tell(self, message: Any) -> bool:
+        self.told.append(message)
+        reply_to = getattr(message, "reply_to", None)
+        if self._takes and reply_to is not None:
+            reply_to.tell(self._answer)
+        return self._takes
+
+
+class Root:
+    """Only what verbs ask of the tree's root."""
+
+    def __init__(self, **handles: Handle) -> None:
+        self._handles = handles
+
+    def handle(self, name: str) -> Handle:
+        return self._handles[name]
+
+
+def verbs(**handles: Handle) -> dict[str, Any]:
+    return Verbs(Root(**handles), CORE).table()  # type: ignore[arg-type]
+
+
+def test_draining_asks_the_dispatcher_alone() -> None:
+    handle = Handle(messages.Ack(tag=None, value={"in_flight": 3}))
+    assert verbs(dispatcher=handle)["drain"]({}) == {"ok": True, "value": {"in_flight": 3}}
+    assert isinstance(handle.told[0], messages.Drain)
+
+
+def test_a_rank_cycle_is_a_look_and_a_tick() -> None:
+    handle = Handle(None)
+    assert verbs(rank_evaluator=handle)["rank_cycle"]({}) == {"ok": True}
+    assert [type(message) for message in handle.told] == [messages.Refresh, messages.Tick]
+
+
+def test_an_actor_that_takes_no_messages_is_said_at_once() -> None:
+    with pytest.raises(SupervisionError) as caught:
+        verbs(rank_evaluator=Handle(None, takes=False))["rank_cycle"]({})
+    assert caught.value.code == "supervision.no_answer"
+
+
+def test_a_core_without_a_way_to_its_settings_refuses_a_reload() -> None:
+    with pytest.raises(SupervisionError, match="without a way to its settings"):
+        verbs()["reload"]({})
+
+
+def test_a_reload_hands_back_what_came_of_it() -> None:
+    table = Verbs(Root(), CORE, lambda: {"ok": True, "changed": []}).table()  # type: ignore[arg-type]
+    assert table["reload"]({}) == {"ok": True, "changed": []}
+
+
+@pytest.mark.parametrize(
+    ("verb", "given"),
+    [
+        ("submit", {}),
+        ("submit", {"names": []}),
+        ("submit", {"names": "one"}),
+        ("submit", {"names": [1]}),
+        ("submit", {"names": ["a"], "kind": "oss"}),
+        ("cancel", {"request_ids": [""]}),
+        ("retry", {"request_ids": None}),
+        ("dead_replay", {"ids": [1], "rate": 0}),
+        ("import_strategies", {}),
+        ("retire_strategies", {"fact": {"names": 1}}),
+    ],
+)
+def test_wrong_arguments_are_refused_at_the_border(verb: str, given: dict[str, Any]) -> None:
+    with pytest.raises(RequestError):
+        verbs()[verb](given)
+
+
+def test_an_answer_of_another_type_is_a_bug_that_is_named() -> None:
+    with pytest.raises(InternalError, match="dispatcher answered with Cancelled"):
+        verbs(dispatcher=Handle(messages.Cancelled(tag=None, request_ids=())))["pause"]({})
+
+
+def test_a_refused_write_keeps_its_code() -> None:
+    answer = messages.Written(
+        fact=None, tag=None, ok=False, value=None, code="storage.disk_full", error="full"
+    )
+    fact = {"names": ["a"], "at_us": 1}
+    with pytest.raises(FoldwardError) as caught:
+        verbs(db_writer=Handle(answer))["retire_strategies"]({"fact": fact})
+    assert caught.value.code == "storage.disk_full"
+
+
+def test_workers_that_connect_from_elsewhere_stand_after_our_own() -> None:
+    tree = {"id": "root", "children": [{"id": "worker-1", "kind": "process", "state": "running", "pid": 7}]}
+    peers = [{"id": "far", "pid": 9, "busy": 2}, {"id": "worker-1", "pid": 7, "busy": 1}]
+    assert worker_rows(tree, peers) == [
+        {"id": "worker-1", "state": "running", "pid": 7, "busy": 1},
+        {"id": "far", "state": "running", "pid": 9, "busy": 2},
+    ]
