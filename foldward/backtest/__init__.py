@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from foldward.backtest.metrics import METRICS
     from foldward.backtest.outcome import Outcome
     from foldward.backtest.plugins import engine_of, register
-    from foldward.backtest.robust import neighbour_sharpes, sensitivity
+    from foldward.backtest.robust import sensitivity
     from foldward.backtest.warm import warm_up
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "combine",
     "cpcv",
     "engine_of",
-    "neighbour_sharpes",
     "parse_level",
     "register",
     "resample",
@@ -53,7 +52,6 @@ _LAZY = {
     "Block": "blocks",
     "combine": "blocks",
     "cpcv": "combinatorial",
-    "neighbour_sharpes": "robust",
     "sensitivity": "robust",
     "simulate": "engine",
     "simulate_windows": "engine",

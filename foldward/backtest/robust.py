@@ -5,7 +5,7 @@ R. Pardo, The Evaluation and Optimization of Trading Strategies (2008), ch. 10: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,50 +74,17 @@ def sensitivity(
     late = np.zeros(len(bars), dtype=np.uint8)
     late[1:] = base.signals[:-1]
     report["delay"] = _shown(run(replace(base, signals=flags(late), warmup=base.warmup + 1), lo, hi))
-    for params, value in _each_neighbour(strategy, made, lo, hi, step):
-        report["neighbour_params"].append(params)
-        report["neighbours"].append(value)
-    return report
-
-
-def neighbour_sharpes(
-    bars: Bars,
-    strategy: Strategy,
-    start: int | None = None,
-    end: int | None = None,
-    *,
-    seed: int = 0,
-    calendar: int | None = None,
-    aux: Aux | None = None,
-    swaps: Iterable[Swap] | None = None,
-    step: float = 0.1,
-) -> list[float | None] | None:
-    """The `neighbours` of `sensitivity` alone: one simulation each.
-
-    None for a plugin, whose every simulation repeats the checks of its signals, and for profile peer.
-    """
-    strategy = validate_strategy(strategy)
-    if strategy.profile == "peer" or not find_kind(strategy.kind).builtin:
-        return None
-    history = None if swaps is None else tuple(swaps)
-    lo, hi = window_range(bars, start, end)
-
-    def made(changed: Strategy) -> Prepared:
-        return prepare(bars, changed, seed=seed, calendar=calendar, aux=aux, swaps=history)
-
-    return [value for _, value in _each_neighbour(strategy, made, lo, hi, step)]
-
-
-def _each_neighbour(
-    strategy: Strategy, made: Callable[[Strategy], Prepared], lo: int, hi: int, step: float
-) -> Iterator[tuple[dict[str, float], float | None]]:
     for params in neighbours(strategy.kind, strategy.params, step):
         try:
             # A neighbour that needs more bars than there are makes no trade, and that is its answer.
             outcome = run(made(msgspec.structs.replace(strategy, params=params)), lo, hi, check_rows=False)
         except RequestError:  # beyond the kind's limits there is no neighbour
             continue
-        yield params, None if outcome.faults else sharpe(np.ascontiguousarray(outcome.blocks["ret"]), 1)
+        report["neighbour_params"].append(params)
+        report["neighbours"].append(
+            None if outcome.faults else sharpe(np.ascontiguousarray(outcome.blocks["ret"]), 1)
+        )
+    return report
 
 
 def neighbours(kind: str, params: Mapping[str, float], step: float) -> list[dict[str, float]]:

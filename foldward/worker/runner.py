@@ -167,7 +167,7 @@ def _report(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]:
 
 
 def _measured_evidence(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]:
-    from foldward.backtest import neighbour_sharpes, simulate
+    from foldward.backtest import KINDS, sensitivity, simulate
     from foldward.worker._fill import returns_of
 
     span, given = (job.start_time, job.end_time), _given(job, aux)
@@ -182,10 +182,13 @@ def _measured_evidence(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[
         "seed": job.seed,
         **(job.plan or {}),
     }
-    if "neighbours" not in inputs:
-        near = neighbour_sharpes(bars, job.strategy, *span, calendar=outcome.calendar, **given)
-        inputs |= {} if near is None else {"neighbours": near}
+    changed = None
+    # A plugin's signals are checked at every use, several calls each: a dozen more uses would be minutes.
+    if job.strategy.profile != "peer" and KINDS[job.strategy.kind].builtin:
+        changed = sensitivity(bars, job.strategy, *span, calendar=outcome.calendar, **given)
+        inputs.setdefault("neighbours", changed["neighbours"])
     fields = _evidence(inputs)
+    fields["detail"] |= {"costs": changed and changed["costs"], "delay": changed and changed["delay"]}
     fields["window"] = outcome.window
     fields["notes"] = outcome.notes
     return fields

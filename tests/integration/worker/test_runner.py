@@ -180,6 +180,10 @@ def test_evidence_knows_the_neighbouring_parameters(cache):
     job = daily(cache, phase="evidence", plan={"trials": {"n": 1}})
     detail = run_job(job, cache).detail
     assert 0.0 <= detail["neighbourhood_stability"] <= 1.0
+    assert [row["factor"] for row in detail["costs"]] == [1.0, 2.0, 3.0]
+    assert detail["costs"][0]["sharpe"] == pytest.approx(detail["sharpe"])
+    assert detail["costs"][0]["pnl"] > detail["costs"][1]["pnl"] > detail["costs"][2]["pnl"]
+    assert set(detail["delay"]) == set(detail["costs"][0]) - {"factor"}
     given = run_job(msgspec.structs.replace(job, plan={"neighbours": [0.0, 0.0]}), cache).detail
     assert given["neighbourhood_stability"] == 0.0
 
