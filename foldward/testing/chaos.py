@@ -90,7 +90,8 @@ class Stage:
         endpoint = holder.get("workers") or f"ipc://{self.home.run_dir.absolute()}/link.sock"
         argv = [sys.executable, "-m", "foldward.testing.peer", "--connect", endpoint]
         argv += ["--id", f"peer-{number + 1}", "--capacity", "32", "--cache", str(self.home.cache.absolute())]
-        argv += ["--seed", str(self._seed * 100_003 + self._generation)]
+        # By number: a peer that comes up after this process was killed would take init for its parent.
+        argv += ["--seed", str(self._seed * 100_003 + self._generation), "--parent", str(os.getpid())]
         for fate, share in FATES.items():
             argv += [f"--{fate}", str(share)]
         self.peers[number] = self._start(argv)

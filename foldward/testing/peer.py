@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--bind-results", action="store_true", help="pushpull: bind instead of connect")
     made.add_argument("--cache", help="echo the window really covered by these cached candles")
     made.add_argument("--heartbeat-s", type=float, default=10.0)
+    made.add_argument("--parent", type=int, help="pid whose end is this peer's end (default: who started it)")
     for item in fields(Script):
         kind = int if item.name == "seed" else float
         made.add_argument(f"--{item.name.replace('_', '-')}", type=kind, default=item.default)
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     script = Script(**{item.name: getattr(options, item.name) for item in fields(Script)})
     peer = ScriptedPeer(script, _echoing(options.cache) if options.cache else None, worker=options.id)
-    parent = Parent()
+    parent = Parent(options.parent)
     settings = _keys()
     wire = _wire(options, settings)
     if options.connect:
