@@ -7,6 +7,7 @@ anew on the same candles.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,7 +61,7 @@ def replay_run(
     progress.begin("recomputing", len(units))
     plans = _Plans(reader, units)
     for unit in units:
-        found = _recompute(unit, plans, cache)
+        found = _recompute(unit, plans, cache, str(run.manifest.get("engine")))
         if found is not None:
             different.append(found)
         progress.step()
@@ -140,15 +141,17 @@ class _Plans:
         return self._book.plan(row.fingerprint)
 
 
-def _recompute(unit: _Unit, plans: _Plans, cache: Cache) -> dict[str, Any] | None:
+def _recompute(unit: _Unit, plans: _Plans, cache: Cache, engine: str) -> dict[str, Any] | None:
     """None when the same digest comes out, else what differs."""
     row = unit.row
     named = {"what": f"{row.kind} of {row.name}", "request_id": row.request_id, "then": row.result_digest}
     if unit.strategy is None:
         return {"kind": "config", **named, "now": None, "message": unit.why_not}
     window, seed = (row.window_start, row.window_end), row.seed or 0
-    for plan in plans.of(row):
-        work = (unit.strategy, row.kind, row.fingerprint, window, seed, row.engine, plan)
+    # A result of the user's own kind names its source too; its request knew the engine alone.
+    possible = itertools.product(plans.of(row), dict.fromkeys((engine, row.engine)))
+    for plan, version in possible:
+        work = (unit.strategy, row.kind, row.fingerprint, window, seed, version, plan)
         if job_digest(*work) == row.digest:  # type: ignore[arg-type] # kind is a phase
             break
     else:

@@ -99,6 +99,7 @@ def backtest(
     """Simulate one strategy on one file and print its metrics. Exit 1 when the run is INVALID."""
     from foldward.app.offline import simulate_file
 
+    ctx.load_kinds()
     strategy = _strategy(
         kind,
         param,
@@ -214,6 +215,7 @@ def wfv_run(
             plan["step"] = span(step)
     if grid is not None:
         plan["grid"] = _grid(grid)
+    ctx.load_kinds()
     strategy = _strategy(
         kind,
         param,
@@ -298,6 +300,7 @@ def cpcv_run(
     plan: dict[str, Any] = {"groups": groups, "test_groups": test_groups, "purge": purge, "embargo": embargo}
     if grid is not None:
         plan["grid"] = _grid(grid)
+    ctx.load_kinds()
     strategy = _strategy(
         kind,
         param,

@@ -80,6 +80,12 @@ class Context:
             raise ConfigError("config.invalid", f"--home {root} is not a directory", hint="name a directory")
         return Home(root)
 
+    def load_kinds(self) -> None:
+        """Make the user's own kinds of strategy known, before one is checked or computed."""
+        from foldward.app.kinds import load_kinds
+
+        load_kinds(self.settings)
+
     def reader(self) -> Reader:
         """A read-only connection, closed when the command ends.
 

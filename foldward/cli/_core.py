@@ -45,6 +45,7 @@ def core(
             )
     if data:
         ctx.flags["core.data_roots"] = data
+    ctx.load_kinds()
     return run_core(ctx.home, ctx.snapshot, ctx.recheck)
 
 

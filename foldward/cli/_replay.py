@@ -33,6 +33,7 @@ def replay(
     logger.disable("foldward.worker")  # its lines are a worker's log; here they would drown the answer
     reader = ctx.reader()
     found = find_run(reader, run_id)
+    ctx.load_kinds()
     with Progress(quiet=ctx.as_json) as progress:
         answer = replay_run(reader, found, ctx.home, ctx.snapshot.config_hash, progress)
     if ctx.as_json:

@@ -69,6 +69,7 @@ def run(
 
     if workers is not None:
         ctx.flags["core.workers"] = workers
+    ctx.load_kinds()
     wish = RunWish(
         data=data,
         strategies=strategies,

@@ -37,6 +37,7 @@ def import_file(
     from foldward.app.admin import import_strategies
     from foldward.app.strategy_files import read_strategies
 
+    ctx.load_kinds()
     chosen = read_strategies(file)
     done = import_strategies(ctx.home, ctx.snapshot, chosen.accepted)
     done["refused"] = chosen.refused + done["refused"]
@@ -63,6 +64,7 @@ def list_all(
     if kind is not None:
         from foldward.backtest import KINDS
 
+        ctx.load_kinds()
         kind = one_of("--kind", kind, {*KINDS, *(row.kind for row in every)})
     rows = [
         _listed(row)
@@ -181,6 +183,7 @@ def grid(
         except ValueError:
             raise RequestError("request.bad_param", f"--param {item!r} is not K=V,V,…", field=key) from None
     base = {"name": name or f"{kind}-{symbol}", "kind": kind, "symbol": symbol, "timeframe": timeframe}
+    ctx.load_kinds()
     made = [strategy_from(plain) for plain in expand(base, axes)]
     if ctx.as_json:
         print_json([msgspec.to_builtins(strategy) for strategy in made])

@@ -83,3 +83,41 @@ def test_the_demo_set_has_five_kinds_on_three_series() -> None:
     assert len(chosen.accepted) == 135
     assert {strategy.kind for strategy in chosen.accepted} == {"sma", "ema", "rsi", "bb", "macd"}
     assert {strategy.symbol for strategy in chosen.accepted} == {"EURUSD", "SP500", "AAPL"}
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ('direction = "lng"', "direction 'lng': did you mean 'long'?"),
+        ('profile = "nextopen"', "profile 'nextopen': did you mean 'next_open'?"),
+        ('stop_anchor = "fil"', "stop_anchor 'fil': did you mean 'fill'?"),
+    ],
+)
+def test_a_word_that_a_field_does_not_know_gets_the_nearest(field: str, says: str) -> None:
+    text = f'[[strategy]]\nname = "a"\nkind = "sma"\nsymbol = "X"\ntimeframe = "H1"\n{field}\n'
+    (refused,) = parse_strategies(text, ".toml").refused
+    assert refused["message"] == says
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "says"),
+    [
+        ("", ".toml", "the file holds no strategy"),
+        ("[]", ".json", "the file holds no strategy"),
+        ('[[strategies]]\nname = "a"\n', ".toml", "unknown key 'strategies': did you mean"),
+        ('{"strategys": []}', ".json", "unknown key 'strategys': did you mean"),
+    ],
+)
+def test_a_file_without_strategies_is_refused(text: str, suffix: str, says: str) -> None:
+    with pytest.raises(RequestError, match=says):
+        parse_strategies(text, suffix)
+
+
+def test_ten_thousand_strategies_are_read() -> None:
+    text = (
+        '[[strategy]]\nname = "a"\nkind = "sma"\nsymbol = "X"\ntimeframe = "H1"\n'
+        f"grid = {{ sma_short = {list(range(1, 101))}, sma_long = {list(range(101, 201))} }}\n"
+    )
+    chosen = parse_strategies(text, ".toml")
+    assert (len(chosen.accepted), chosen.refused) == (10_000, [])
+    assert chosen.accepted[-1].name == "a-100-200"
