@@ -105,7 +105,7 @@ def _result(
     made = {"engine": engine, "profile": job.strategy.profile, **fields}
     timings |= made.pop("timings", {})
     if "result_digest" not in made:
-        content = {"detail": made["detail"], "window": made.get("window"), "engine": engine}
+        content = {"detail": made["detail"], "window": made.get("window")}
         made["result_digest"] = digest(msgspec.to_builtins(content))
     return Result(
         request_id=job.request_id,
