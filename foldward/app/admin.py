@@ -6,6 +6,7 @@ takes core's own lock for the moment.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import msgspec
 
 from foldward.console import Client
 from foldward.contracts import clock
-from foldward.contracts.errors import FAMILIES, StorageError
+from foldward.contracts.errors import FAMILIES, StorageError, SupervisionError
 from foldward.contracts.facts import Fact, ImportStrategies, RetireStrategies
 from foldward.contracts.jobs import Strategy
-from foldward.settings import Home, Snapshot
+from foldward.settings import CoreLock, Home, Snapshot
 from storage import open_writer
 
 BATCH = 500
+PATIENCE_S = 10.0
 
 
 def import_strategies(home: Home, snapshot: Snapshot, strategies: Sequence[Strategy]) -> dict[str, Any]:
@@ -57,12 +59,11 @@ def retire_strategies(home: Home, snapshot: Snapshot, names: Sequence[str]) -> l
 def _write(
     home: Home, snapshot: Snapshot, verb: str, through: Callable[[Callable[[Fact], Any]], None]
 ) -> None:
-    if home.holder() is not None:
+    lock = _lock(home)
+    if lock is None:
         client = Client(home, timeout=60)
         through(lambda fact: client.call(verb, fact=msgspec.to_builtins(fact)))
         return
-    home.make()
-    lock = home.lock()
     try:
         writer = open_writer(home.database, snapshot.settings.storage)
         try:
@@ -79,6 +80,23 @@ def _write(
             writer.close()
     finally:
         lock.release()
+
+
+def _lock(home: Home) -> CoreLock | None:
+    """The home's lock, or None when a core has it. Another command that writes is waited for."""
+    home.make()
+    limit = clock.now() + PATIENCE_S
+    pause = threading.Event()
+    while True:
+        try:
+            return home.lock()
+        except SupervisionError:
+            # A core says where it listens; a command has only its pid in the lock.
+            if "inspect" in (home.holder() or {}):
+                return None
+            if clock.now() >= limit:
+                raise
+            pause.wait(0.05)
 
 
 def strategies_exist(database: Path) -> bool:

@@ -44,7 +44,8 @@ def import_file(
     if ctx.as_json:
         print_json(done)
     else:
-        say(f"{done['imported']} imported, {done['updated']} updated, {len(done['refused'])} refused")
+        same = f"{done['unchanged']} unchanged, " if done["unchanged"] else ""
+        say(f"{done['imported']} imported, {done['updated']} updated, {same}{len(done['refused'])} refused")
         for item in done["refused"]:
             say(f"  {item['name']}: {item['code']}: {item['message']}")
     taken = done["imported"] + done["updated"] + done.get("unchanged", 0)
