@@ -128,7 +128,9 @@ def goals(found: dict[str, Any]) -> list[tuple[str, bool]]:
             lines.append((f"{rate:.0f} jobs/s {encoding}, goal ≥ {goal:.0f}", rate >= goal))
     for rival in ("litequeue", "huey"):
         if rival in rates and "foldward json" in rates:
-            ratio, goal = rates["foldward json"] / rates[rival], GOALS[rival]
+            # A disk that is busy in some rounds hurts who commits each step alone most: the best count too.
+            best = found["throughput"]["foldward json"]["high"] / found["throughput"][rival]["high"]
+            ratio, goal = min(best, rates["foldward json"] / rates[rival]), GOALS[rival]
             lines.append((f"{ratio:.1f} × {rival}, goal ≥ {goal:.0f}", ratio >= goal))
     latency = found.get("latency") or {}
     for key in ("p50_ms", "p99_ms"):
