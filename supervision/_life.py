@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from _thread import allocate_lock
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,7 +58,7 @@ class Hung(NamedTuple):
     since: float
 
 
-class Life:
+class Life(ABC):
     """What every kind of child has in common: actor, supervisor, OS process."""
 
     kind = "worker"
@@ -98,17 +99,17 @@ class Life:
         )
         self.thread.start()
 
+    @abstractmethod
     def request_stop(self) -> None:
         """Ask it to finish what waits and leave."""
-        raise NotImplementedError
 
     def hurry(self) -> None:
         """After request_stop: leave after the present message, whatever else waits."""
         self.over = True
 
+    @abstractmethod
     def abandon(self, ending: Ending, reason: str) -> bool:
         """Give it up: it may run on, but nobody listens to it any more. False when it had ended."""
-        raise NotImplementedError
 
     def uptime(self) -> float:
         """Seconds since it began."""
@@ -132,8 +133,8 @@ class Life:
         """The monitor's alarm, to whoever supervises this."""
         self.news(Hung(self, self.hung_since))
 
-    def _main(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _main(self) -> None: ...
 
     def _guarded(self) -> None:
         try:
