@@ -14,7 +14,7 @@ import typer
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import age, print_json, say
-from foldward.contracts.errors import SupervisionError, did_you_mean
+from foldward.contracts.errors import ConfigError, SupervisionError, did_you_mean
 
 WatchOption = Annotated[
     float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again, until Ctrl-C.")
@@ -186,6 +186,8 @@ def _print_event(ctx: Context, line: str) -> None:
 
 def top(ctx: Context) -> None:
     """A live terminal view of the tree, the queue and the newest events."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError("config.usage", "top needs a terminal", hint="foldward status --watch 2")
     from foldward.cli._top import Top
 
     Top(ctx.home).run()

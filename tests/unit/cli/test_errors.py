@@ -25,6 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("oos submit x", 3, "no core is running"),
         ("pause", 3, "no core is running"),
         ("tree", 3, "no core is running"),
+        ("top", 2, "top needs a terminal"),
         ("dead replay", 2, "name ids, --all"),
         ("db fsck", 8, "does not exist"),
         ("run --data nowhere --strategies x.toml", 2, "--data nowhere is not a folder"),
