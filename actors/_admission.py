@@ -21,6 +21,7 @@ DAY_S = 86_400
 PLANNED = ("wfv", "cpcv", "evidence")
 
 Encode = Callable[[Backtest], bytes]
+EngineOf = Callable[[str], str]  # kind → which engine makes its numbers
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -101,7 +102,7 @@ def admit(
     candles: CandlesGate,
     *,
     encode: Encode,
-    engine: str,
+    engine: EngineOf,
     run_id: str,
     oos_days: int,
     max_open: int,
@@ -145,7 +146,7 @@ def row_of(
     fingerprint: str,
     window: Window,
     encode: Encode,
-    engine: str,
+    engine: EngineOf,
     max_open: int,
     now_us: int,
 ) -> AdmitRequest:
@@ -160,7 +161,7 @@ def row_of(
             fingerprint,
             (job.start_time, job.end_time),
             job.seed,
-            engine,
+            engine(job.strategy.kind),
             job.plan,
         ),
         payload=encode(job),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actors._admission import Refusal, admit, refused, row_of
+from actors._admission import EngineOf, Refusal, admit, refused, row_of
 from actors._candles import CandlesGate
 from foldward.contracts import clock, ids
 from foldward.contracts.errors import FoldwardError
@@ -28,7 +28,7 @@ class Door:
     """See the module. It reads with the reader of the actor that it belongs to."""
 
     def __init__(
-        self, reader: Reader, candles: CandlesGate, queue: QueueTable, engine: str, run_id: str
+        self, reader: Reader, candles: CandlesGate, queue: QueueTable, engine: EngineOf, run_id: str
     ) -> None:
         self._reader = reader
         self._candles = candles

@@ -82,12 +82,14 @@ class RankCore:
         run_id: str = "-",
         seed: int = 0,
         address: Any = None,
+        engine: Callable[[str], str] | None = None,
     ) -> None:
         self.settings = settings
         self.complete = complete
         self.run_id = run_id
         self.seed = seed
         self.address = address
+        self.engine = engine
         self.cycle = Cycle()
         self.asked = Asked()
         self.evidence = EvidenceDesk(strict=complete)
@@ -302,7 +304,14 @@ class RankCore:
         recent = rows.results_of(name)
         known = set(_ladder.ORDER) if len(recent) >= _RECENT else {result.kind for result in recent}
         # A run's numbers are those of its own seed: what another seed found is another run's.
-        accept = self._of_this_run if self.complete else None
+        ours = None if self.engine is None else self.engine(row.kind)
+
+        def accept(result: Any) -> bool:
+            # An edited plugin or an upgraded engine: its old numbers are another strategy's.
+            if ours is not None and result.engine.startswith("foldward-") and result.engine != ours:
+                return False
+            return not self.complete or self._of_this_run(result)
+
         found = {kind: rows.latest(name, kind, accept) if kind in known else None for kind in _ladder.ORDER}
         costs = row.definition.get("costs") or {}
         return Numbers(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from actors._admission import Refusal, check_submit, unknown_strategy
+from actors._admission import EngineOf, Refusal, check_submit, unknown_strategy
 from actors._base import ProductActor
 from actors._candles import CandlesGate
 from actors._door import Door
@@ -86,7 +86,7 @@ class OOSQueue(ProductActor):
         queue: QueueTable,
         retry: RetryTable,
         candles: CandlesGate,
-        engine: str,
+        engine: EngineOf,
         run_id: str = "-",
         rng: random.Random | None = None,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class RankEvaluator(ProductActor):
         complete: bool = False,
         run_id: str = "-",
         seed: int = 0,
+        engine: Callable[[str], str] | None = None,
     ) -> None:
         super().__init__()
         self._database = Path(database)
@@ -49,6 +50,7 @@ class RankEvaluator(ProductActor):
         self._complete = complete
         self._run_id = run_id
         self._seed = seed
+        self._engine = engine
         self._looking = False
 
     def recover(self) -> None:
@@ -59,6 +61,7 @@ class RankEvaluator(ProductActor):
             complete=self._complete,
             run_id=self._run_id,
             seed=self._seed,
+            engine=self._engine,
             address=self.handle(self.id),
         )
         self._core.recover(self._reader)

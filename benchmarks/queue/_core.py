@@ -129,7 +129,7 @@ class Core:
             run_id="bench",
             seed=0,
             candles=Candles(),  # type: ignore[arg-type]
-            engine="bench",
+            engine=lambda _kind: "bench",
             endpoint=self.endpoint,
             data_roots=[],
             wiring=Wiring("bench"),

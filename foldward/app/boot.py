@@ -21,7 +21,7 @@ from foldward.app.endpoints import require_endpoints
 from foldward.app.reload import Recheck, Reloader
 from foldward.app.tree import Parts, build
 from foldward.app.wiring import Wiring
-from foldward.backtest import ENGINE_VERSION
+from foldward.backtest import engine_of
 from foldward.contracts import clock, ids
 from foldward.contracts.errors import SupervisionError
 from foldward.contracts.messages import Emit
@@ -51,7 +51,7 @@ class Core:
         self.home = home
         self.snapshot = snapshot
         self.seed = seed
-        self.engine = ENGINE_VERSION
+        self.engine = engine_of
         self.run_id = ids.new_id()
         self.root: Root | None = None
         self.endpoint = ""

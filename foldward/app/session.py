@@ -22,6 +22,7 @@ from foldward.app.boot import Core
 from foldward.app.manifest import manifest
 from foldward.app.progress import Progress
 from foldward.app.strategy_files import StrategySet, read_strategies
+from foldward.backtest import ENGINE_VERSION
 from foldward.contracts import clock, ids
 from foldward.contracts.canonical import digest
 from foldward.contracts.errors import RequestError, StorageError
@@ -120,7 +121,7 @@ def _identify(run: _Run) -> None:
         config_hash=run.snapshot.config_hash,
         data=data,
         strategies=digest([msgspec.to_builtins(item) for item in run.chosen.accepted]),
-        engine=run.core.engine,
+        engine=ENGINE_VERSION,
         names=[item.name for item in run.chosen.accepted],
     )
     with Reader(run.home.database) as reader:

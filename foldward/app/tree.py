@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ class Parts:
     run_id: str
     seed: int
     candles: Candles
-    engine: str
+    engine: Callable[[str], str]
     endpoint: str
     data_roots: Sequence[Path]
     wiring: Wiring
@@ -140,6 +140,7 @@ def _work(parts: Parts) -> Child:
                 "database": database,
                 "settings": settings.rank,
                 "complete": parts.complete,
+                "engine": parts.engine,
                 "run_id": parts.run_id,
                 "seed": parts.seed,
             },

@@ -141,7 +141,7 @@ class ActorWorld:
             queue=settings.queue,
             retry=settings.retry,
             candles=self.candles,
-            engine="test-engine",
+            engine=lambda _kind: "test-engine",
             run_id="run-1",
             rng=random.Random(self.seed),
         )

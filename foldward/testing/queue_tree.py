@@ -89,7 +89,7 @@ def queue_tree(
                     "queue": table.queue,
                     "retry": table.retry,
                     "candles": candles or Candles(),
-                    "engine": "test-engine",
+                    "engine": lambda _kind: "test-engine",
                     "rng": random.Random(seed),
                 },
                 inbox=KEEP,

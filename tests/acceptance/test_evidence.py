@@ -1,4 +1,4 @@
-"""Strategies of the user's own: those that cheat are found out by the whole product."""
+"""Strategies that cheat are found out by the whole product, and an edited strategy is a new one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def engines(shell: Shell, name: str) -> list[str]:
         return [row[0] for row in db.execute("SELECT engine FROM results WHERE name = ?", [name])]
 
 
-def test_a_strategy_that_cheats_is_invalid_and_says_why(shell: Shell, prices: Path, house: Path) -> None:
+def test_a_strategy_that_cheats_is_invalid_and_an_edited_one_is_new(
+    shell: Shell, prices: Path, house: Path
+) -> None:
     line = ["run", "--data", str(prices), "--strategies", str(house.parent / "house.toml"), "--seed", "7"]
     answer = shell.json(*line)
     assert answer["verdicts"]["INVALID"] == len(REASONS)
@@ -56,6 +58,10 @@ def test_a_strategy_that_cheats_is_invalid_and_says_why(shell: Shell, prices: Pa
     first, builtin = engines(shell, "honest-1"), engines(shell, "sma-1")
     assert len(set(first)) == 1
     assert first[0].startswith(f"{builtin[0]}+")
+    house.write_text(HOUSE.read_text() + "\n# edited\n")
+    shell.json(*line)
+    assert len(set(engines(shell, "honest-1"))) == 2
+    assert engines(shell, "sma-1") == builtin
 
 
 def test_a_kind_of_ones_own_needs_no_core(shell: Shell, prices: Path, house: Path) -> None:

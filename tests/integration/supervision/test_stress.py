@@ -1,5 +1,6 @@
 """Crashes, hangs, stops and administration at once: nothing deadlocks, nothing is left."""
 
+import os
 import random
 import threading
 import time
@@ -24,6 +25,8 @@ from supervision import (
 clock = (time.monotonic,)
 nap = (time.sleep,)
 NAMES = [f"c{n}" for n in range(12)]
+# Ten minutes by hand: FOLDWARD_STRESS_S=600 pytest tests/integration/supervision/test_stress.py
+SECONDS = float(os.environ.get("FOLDWARD_STRESS_S", "0.8"))
 
 
 class Busy(Toy):
@@ -84,8 +87,9 @@ def disturb(root, rng, end, unexpected):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_any_mixture_of_faults_and_calls_ends_in_a_clean_stop(forest, seed):
     rng = random.Random(seed)
+    files = set(os.listdir("/proc/self/fd"))
     root = forest.grow(grow(forest, rng), max_zombies=100)
-    unexpected, end = [], clock[0]() + 0.8
+    unexpected, end = [], clock[0]() + SECONDS
     disturbers = [
         threading.Thread(target=disturb, args=(root, random.Random(seed * 10 + n), end, unexpected))
         for n in range(4)
@@ -93,9 +97,11 @@ def test_any_mixture_of_faults_and_calls_ends_in_a_clean_stop(forest, seed):
     for disturber in disturbers:
         disturber.start()
     for disturber in disturbers:
-        disturber.join(20.0)
+        disturber.join(SECONDS + 20.0)
     assert unexpected == []
     assert root.gave_up is None
     assert root.stop(10.0)
     assert root.names.bound() == []
     assert set(left_over()) <= {f"{z['id']}#{z['incarnation']}" for z in root.zombies()}
+    forest.journal.clear()
+    assert len(set(os.listdir("/proc/self/fd"))) <= len(files) + 1, "files or sockets are left"
