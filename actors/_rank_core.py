@@ -6,7 +6,7 @@ answers. Everything it remembers can be built again from rows: a crash costs a s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import msgspec
@@ -81,6 +81,7 @@ class RankCore:
         complete: bool = False,
         run_id: str = "-",
         seed: int = 0,
+        data: Collection[str] = (),
         address: Any = None,
         engine: Callable[[str], str] | None = None,
     ) -> None:
@@ -88,6 +89,7 @@ class RankCore:
         self.complete = complete
         self.run_id = run_id
         self.seed = seed
+        self.data = frozenset(data)
         self.address = address
         self.engine = engine
         self.cycle = Cycle()
@@ -303,7 +305,7 @@ class RankCore:
         # Most strategies have no result of most kinds: one question tells which to read whole.
         recent = rows.results_of(name)
         known = set(_ladder.ORDER) if len(recent) >= _RECENT else {result.kind for result in recent}
-        # A run's numbers are those of its own seed: what another seed found is another run's.
+        # A run's numbers are those of its own seed and candles: others are another run's.
         ours = None if self.engine is None else self.engine(row.kind)
 
         def accept(result: Any) -> bool:
@@ -328,7 +330,8 @@ class RankCore:
         )
 
     def _of_this_run(self, result: Any) -> bool:
-        return bool(result.seed is None or result.seed == _seed_of(result, self.seed))
+        same_data = not self.data or result.fingerprint in self.data
+        return same_data and (result.seed is None or result.seed == _seed_of(result, self.seed))
 
     def _wanted(self, row: Any, numbers: Numbers, judgement: Judgement) -> list[str]:
         if not self.settings.auto_request:

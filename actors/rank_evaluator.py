@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class RankEvaluator(ProductActor):
     """A cycle every `cycle_s` over what changed, and a quick look after each result.
 
     database: path of the SQLite file. complete: every strategy gets in-sample, out-of-sample, walk-forward,
-    combinatorial run and evidence whatever the gates say. Told `Refresh` it looks for changes at once. Asked
+    combinatorial run and evidence whatever the gates say, of results with this `seed` on these `data`
+    (fingerprints of candles; empty: any). Told `Refresh` it looks for changes at once. Asked
     with `Figures` it says whether it is idle: then nothing is under way, and nothing more will be asked for
     until something changes.
     """
@@ -42,6 +43,7 @@ class RankEvaluator(ProductActor):
         complete: bool = False,
         run_id: str = "-",
         seed: int = 0,
+        data: Collection[str] = (),
         engine: Callable[[str], str] | None = None,
     ) -> None:
         super().__init__()
@@ -50,6 +52,7 @@ class RankEvaluator(ProductActor):
         self._complete = complete
         self._run_id = run_id
         self._seed = seed
+        self._data = frozenset(data)
         self._engine = engine
         self._looking = False
 
@@ -61,6 +64,7 @@ class RankEvaluator(ProductActor):
             complete=self._complete,
             run_id=self._run_id,
             seed=self._seed,
+            data=self._data,
             engine=self._engine,
             address=self.handle(self.id),
         )

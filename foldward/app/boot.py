@@ -55,6 +55,7 @@ class Core:
         self.run_id = ids.new_id()
         self.root: Root | None = None
         self.endpoint = ""
+        self.data: frozenset[str] = frozenset()
         self._complete = complete
         self._given = [*roots]
         self._roots = self._all_roots(snapshot.settings)
@@ -111,6 +112,7 @@ class Core:
                 complete=self._complete,
                 wiring=self._wiring,
                 reload=self.reload,
+                data=self.data,
             )
         )
 

@@ -94,6 +94,7 @@ def run_session(home: Home, snapshot: Snapshot, wish: RunWish) -> RunDone:
             _check_data(run)
             _identify(run)
             core.run_id = run.run_id
+            core.data = frozenset(run.manifest["data"].values())
             return _validate(run)
 
 

@@ -51,6 +51,7 @@ class Parts:
     wiring: Wiring
     complete: bool = False
     reload: Reloader | None = None
+    data: frozenset[str] = frozenset()  # fingerprints of the run's candles; empty: any
 
 
 def build(parts: Parts) -> Child:
@@ -140,6 +141,7 @@ def _work(parts: Parts) -> Child:
                 "database": database,
                 "settings": settings.rank,
                 "complete": parts.complete,
+                "data": parts.data,
                 "engine": parts.engine,
                 "run_id": parts.run_id,
                 "seed": parts.seed,

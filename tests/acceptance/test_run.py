@@ -81,3 +81,27 @@ def test_a_run_that_was_killed_goes_on_and_loses_nothing(shell: Shell, prices: P
         assert db.execute("SELECT count(DISTINCT run_id) FROM runs").fetchone() == (1,)
     assert shell.json("db", "fsck")["ok"] is True
     assert shell.json("status")["counters"]["failure"] == 0
+
+
+def test_changed_candles_are_validated_anew_in_the_same_home(
+    shell: Shell, prices: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "prices"
+    root.mkdir()
+    file = tmp_path / "two.toml"
+    file.write_text(
+        '[[strategy]]\nname = "r"\nkind = "rsi"\nsymbol = "AAPL"\ntimeframe = "D1"\nunits = 100\n'
+        "grid = { period = [7, 14] }\n"
+    )
+    lines = (prices / "AAPL_D1.csv").read_text().splitlines(keepends=True)
+    line = ["run", "--data", str(root), "--strategies", str(file), "--seed", "7"]
+
+    def digest(bars: list[str], *more: str) -> str:
+        (root / "AAPL_D1.csv").write_text("".join(bars))
+        return str(shell.json(*line, *more)["result_digest"])
+
+    whole = digest(lines)
+    shorter = digest(lines[:-1])
+    assert whole != shorter
+    assert digest(lines[:-1], "--home", str(tmp_path / "fresh")) == shorter
+    assert digest(lines) == whole
