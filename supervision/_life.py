@@ -8,7 +8,6 @@ supervisor that abandons it.
 from __future__ import annotations
 
 import ctypes
-import sys
 import threading
 import traceback
 from _thread import allocate_lock
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from supervision._clock import now, real, utc_us
+from supervision._frames import frames
 from supervision._latch import Latch
 from supervision._mailbox import Ask, Due, Mailbox, Retried, Stop
 from supervision.errors import Abandoned, Ignore, Leaving, StartFailed
@@ -122,7 +122,7 @@ class Life(ABC):
 
     def stack(self) -> str | None:
         """Where its thread is now, as text."""
-        frame = sys._current_frames().get(self.thread.ident or 0) if self.thread is not None else None
+        frame = frames().get(self.thread.ident or 0) if self.thread is not None else None
         return None if frame is None else "".join(traceback.format_stack(frame))
 
     def is_zombie(self) -> bool:
