@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -252,6 +253,7 @@ def worker_argv(parts: Parts, worker: str) -> list[str]:
     """The command line of one worker process."""
     core = parts.snapshot.settings.core
     argv = [sys.executable, "-m", "foldward.worker", "--connect", parts.endpoint, "--id", worker]
+    argv += ["--parent", str(os.getpid())]  # known from the first moment: core may die before it is asked for
     argv += ["--cache", str(parts.home.cache.absolute()), "--memory-mb", str(core.memory_mb)]
     link, heartbeat = parts.snapshot.settings.link, parts.snapshot.settings.heartbeat
     argv += ["--capacity", str(link.capacity), "--heartbeat-s", str(heartbeat.interval_s)]
