@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -97,16 +96,3 @@ def _lock(home: Home) -> CoreLock | None:
             if clock.now() >= limit:
                 raise
             pause.wait(0.05)
-
-
-def strategies_exist(database: Path) -> bool:
-    """True when the database is there and holds a strategy."""
-    if not database.exists():
-        return False
-    from storage.reads import Reader
-
-    reader = Reader(database)
-    try:
-        return bool(reader.strategies(limit=1))
-    finally:
-        reader.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 from loguru import logger
 
@@ -43,9 +42,3 @@ def configure(who: str, file: Path | None, *, stderr_level: str = "INFO") -> Non
             diagnose=False,
         )
     logging.basicConfig(handlers=[_Routed()], level=logging.INFO, force=True)
-
-
-def quiet(**levels: Any) -> None:
-    """Raise the level of chatty libraries: `quiet(apprise="WARNING")`."""
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
