@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,6 @@ from foldward.cli._choices import LETTER_REASONS, LETTER_STATES, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
-from foldward.contracts import clock
 from foldward.contracts.errors import ConfigError, RequestError
 
 group = typer.Typer(help="Dead letters: list, show with their exact bytes, replay, drop.")
@@ -28,31 +26,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="dead")
 
 
-def _plain(row: Any) -> dict[str, Any]:
-    plain = {
-        "id": row.id,
-        "reason": row.reason,
-        "code": row.code,
-        "error": row.error,
-        "state": row.state,
-        "direction": row.direction,
-        "first_seen": clock.iso_ms(row.first_seen),
-        "last_seen": clock.iso_ms(row.last_seen),
-        "count": row.count,
-        "attempts": row.attempts,
-        "peer": row.peer,
-        "request_id": row.request_id,
-        "trace_id": row.trace_id,
-        "strategy": row.name,
-        "outcome": row.outcome,
-        "note": row.note,
-        "size": row.size,
-    }
-    if row.payload is not None:
-        plain["payload_base64"] = base64.b64encode(row.payload).decode()
-    return plain
-
-
 def list_letters(
     ctx: Context,
     state: Annotated[str | None, typer.Option(help="held, replayed, dropped or all.")] = "held",
@@ -61,11 +34,13 @@ def list_letters(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 200,
 ) -> None:
     """List dead letters (held ones unless --state says otherwise)."""
+    from foldward.console.letters import letter
+
     state = one_of("--state", state, LETTER_STATES)
     reason = one_of("--reason", reason, LETTER_REASONS)
     wanted = None if state in (None, "all") else state
     rows = [
-        _plain(row)
+        letter(row)
         for row in ctx.reader().dead_letters(state=wanted, reason=reason, strategy=strategy, limit=limit)
     ]
     if ctx.as_json:
@@ -98,6 +73,8 @@ def show(
     out: Annotated[Path | None, typer.Option("--out", help="Write the exact bytes to this file.")] = None,
 ) -> None:
     """Show one dead letter with its payload, exactly as received."""
+    from foldward.console.letters import letter
+
     row = ctx.reader().dead_letter(dead_id)
     if row is None:
         raise RequestError(
@@ -105,7 +82,7 @@ def show(
         )
     if out is not None:
         out.write_bytes(row.payload or b"")
-    plain = _plain(row)
+    plain = letter(row)
     if ctx.as_json:
         print_json(plain)
         return

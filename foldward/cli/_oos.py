@@ -13,9 +13,10 @@ from foldward.cli._backtest import wfv as wfv_group
 from foldward.cli._choices import STATUSES, WORK, full_id, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
-from foldward.cli._output import age, print_json, print_table, say
+from foldward.cli._output import print_json, print_table, say
 from foldward.cli._watch import WatchOption, repeat
 from foldward.contracts import clock
+from foldward.contracts.durations import age
 from foldward.contracts.errors import ConfigError
 
 group = typer.Typer(help="Out-of-sample requests: submit, list, show, cancel.")

@@ -107,13 +107,3 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
-
-
-def age(seconds: float | None) -> str:
-    """`12 s`, `3 min`, `5 h`, `2 d`."""
-    if seconds is None:
-        return "–"
-    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} d"

@@ -11,9 +11,10 @@ import typer
 from foldward.cli._choices import CAUSES, WORK, full_id, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
-from foldward.cli._output import age, cell, print_json, print_table, say
+from foldward.cli._output import cell, print_json, print_table, say
 from foldward.cli._watch import WatchOption, repeat
 from foldward.contracts import clock
+from foldward.contracts.durations import age
 from foldward.contracts.errors import ConfigError
 
 

@@ -13,8 +13,9 @@ from textual.widgets import Tree as TreeWidget
 from textual.widgets.tree import TreeNode
 
 from foldward.app.status import status
-from foldward.cli._output import age, cell
+from foldward.cli._output import cell
 from foldward.console import Client
+from foldward.contracts.durations import age
 from foldward.contracts.errors import FoldwardError
 from foldward.settings import Home
 

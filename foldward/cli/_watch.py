@@ -13,7 +13,8 @@ import typer
 
 from foldward.cli._command import command
 from foldward.cli._context import Context
-from foldward.cli._output import age, print_json, say
+from foldward.cli._output import print_json, say
+from foldward.contracts.durations import age
 from foldward.contracts.errors import ConfigError, SupervisionError, did_you_mean
 
 WatchOption = Annotated[

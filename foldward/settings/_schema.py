@@ -174,10 +174,11 @@ class NotifyTable(Table):
 class WebTable(Table):
     """The dashboard."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(8710, ge=0, le=65_535)
-    token: SecretStr = SecretStr("")
-    read_only: bool = False
+    host: str = Field("127.0.0.1", description="address to bind; beyond this machine only with a token")
+    port: int = Field(8710, ge=0, le=65_535, description="0 takes a free one")
+    token: SecretStr = Field(SecretStr(""), description="signs in; empty: a new one at every start")
+    hosts: tuple[str, ...] = Field((), description="further names it is reached by, behind a proxy")
+    read_only: bool = Field(False, description="pages only: every button and POST is refused")
 
 
 class RetentionTable(Table):
