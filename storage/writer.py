@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from foldward.contracts.errors import FoldwardError, StorageError
 from foldward.contracts.facts import Fact
 from storage import migrate
 from storage.database import FATAL, WriterLock, code_of, connect_writer, storage_error
-from storage.writes import WRITES, Session
+from storage.writes import RUNS, WRITES, Session
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -121,7 +121,7 @@ class Writer:
         session.spilled.clear()
         try:
             self._execute("BEGIN IMMEDIATE")
-            outcomes = [Outcome(True, WRITES[type(fact)](session, fact)) for fact in facts]
+            values = [value for kind, run in _runs(facts) for value in _values(session, kind, run)]
             session.flush()
         except FATAL as error:
             return self._failed(facts, error)
@@ -129,7 +129,7 @@ class Writer:
         except Exception as error:
             failed = self._failed(facts[-1:], error)
             return failed if len(facts) == 1 else None
-        return self._commit(facts) or outcomes
+        return self._commit(facts) or [Outcome(True, value) for value in values]
 
     def _singly(self, facts: Sequence[Fact]) -> list[Outcome]:
         session = self._session
@@ -277,6 +277,23 @@ class Writer:
         with contextlib.suppress(apsw.Error):
             self._connection.close()
         self._lock.release()
+
+
+def _runs(facts: Sequence[Fact]) -> Iterator[tuple[type[Fact], Sequence[Fact]]]:
+    """Facts of one type that stand together, in their order."""
+    start = 0
+    for place in range(1, len(facts) + 1):
+        if place == len(facts) or type(facts[place]) is not type(facts[start]):
+            yield type(facts[start]), facts[start:place]
+            start = place
+
+
+def _values(session: Session, kind: type[Fact], run: Sequence[Fact]) -> Sequence[Any]:
+    together = RUNS.get(kind)
+    if together is not None and len(run) > 1:
+        return together(session, run)
+    write = WRITES[kind]
+    return [write(session, fact) for fact in run]
 
 
 def _refused(fact: Fact, error: BaseException) -> Outcome:

@@ -1,4 +1,5 @@
-"""Every INSERT, UPDATE and DELETE: one function a fact, named as the fact in snake case.
+"""Every INSERT, UPDATE and DELETE: one function a fact, named as the fact in snake case (and one for a run of
+facts where they come in hundreds, named in the plural).
 
 A function gets the session of the transaction that is open and returns the fact's outcome; it raises for a
 fact that cannot be made true. Only the writer calls these, and only `actors.db_writer` opens a writer.
@@ -6,24 +7,22 @@ fact that cannot be made true. Only the writer calls these, and only `actors.db_
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from foldward.contracts import facts
+from storage.writes._admission import admit_request, admit_requests
+from storage.writes._answers import apply_result, apply_results
 from storage.writes._dead import hold_dead_letter, settle_dead_letter
+from storage.writes._leases import lease_request, lease_requests, recover_leases, return_lease
 from storage.writes._records import count_up, finish_run, finish_wfv, prune, set_meta, start_run, start_wfv
 from storage.writes._requests import (
-    admit_request,
     cancel_requests,
     fail_attempt,
     give_up,
-    lease_request,
     note_event,
-    recover_leases,
     requeue_request,
-    return_lease,
 )
-from storage.writes._results import apply_result
 from storage.writes._session import Session
 from storage.writes._strategies import import_strategies, record_verdict, retire_strategies
 
@@ -51,12 +50,21 @@ WRITES: dict[type[facts.Fact], Callable[[Session, Any], Any]] = {
     facts.StartRun: start_run,
     facts.StartWfv: start_wfv,
 }
+# What comes in hundreds: the same functions for a run of facts of one type, with few statements for all.
+RUNS: dict[type[facts.Fact], Callable[[Session, Sequence[Any]], list[Any]]] = {
+    facts.AdmitRequest: admit_requests,
+    facts.ApplyResult: apply_results,
+    facts.LeaseRequest: lease_requests,
+}
 
 __all__ = [
+    "RUNS",
     "WRITES",
     "Session",
     "admit_request",
+    "admit_requests",
     "apply_result",
+    "apply_results",
     "cancel_requests",
     "count_up",
     "fail_attempt",
@@ -66,6 +74,7 @@ __all__ = [
     "hold_dead_letter",
     "import_strategies",
     "lease_request",
+    "lease_requests",
     "note_event",
     "prune",
     "record_verdict",

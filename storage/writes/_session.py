@@ -6,7 +6,7 @@ hundred facts raise one counter with one statement. After a rollback everything 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -14,11 +14,12 @@ import msgspec
 
 from foldward.contracts.errors import StorageError
 from storage._histogram import bucket_of
+from storage.writes._bulk import Bulk
 from storage.writes._definition import Spellings
 
 _encode = msgspec.json.Encoder().encode
 
-_INSERT_EVENT = "INSERT INTO events (request_id, at, event, code, data) VALUES (?, ?, ?, ?, ?)"
+_INSERT_EVENT = Bulk(5, "INSERT INTO events (request_id, at, event, code, data) {rows}")
 _RAISE_COUNTER = (
     "INSERT INTO counters (name, value) VALUES (?, ?)"
     " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
@@ -51,6 +52,10 @@ class Session:
         self.spellings = Spellings()
         self.spilled: list[dict[str, Any]] = []
         self.reload()
+
+    def many(self, bulk: Bulk, rows: Sequence[Iterable[Any]]) -> int:
+        """Run a statement for all rows; how many rows of the table it changed."""
+        return bulk(self.execute, rows, self.connection.changes)
 
     def reload(self) -> None:
         """Forget what was gathered and read where the file stands."""
@@ -123,7 +128,7 @@ class Session:
     def flush(self) -> None:
         """Write what was gathered; the last thing inside the transaction."""
         if self._events:
-            self._many(_INSERT_EVENT, self._events)
+            self.many(_INSERT_EVENT, self._events)
             self._events = []
         if self._counts:
             self._many(_RAISE_COUNTER, list(self._counts.items()))

@@ -9,8 +9,8 @@ from foldward.contracts.errors import RequestError
 from foldward.contracts.facts import ImportStrategies, RecordVerdict, RetireStrategies
 from foldward.contracts.jobs import Strategy
 from storage.writes._definition import normal, work_of
+from storage.writes._numbers import NUMBERS
 from storage.writes._requests import OPEN_OF_NAME, cancel
-from storage.writes._results import NUMBERS
 from storage.writes._session import Session, to_json
 
 _STANDING = "SELECT definition, work, rank FROM strategies WHERE name = ?"
