@@ -35,8 +35,6 @@ class Rows(Protocol):
     def dead_counts(self) -> dict[str, Any]: ...
     def latency(self, kind: str | None = None) -> dict[str, Any]: ...
     def strategies(self, revision_gt: int = 0, limit: int | None = None) -> list[Any]: ...
-    def failures(self, since_us: int, by: str = "reason") -> list[dict[str, Any]]: ...
-    def stuck(self, now_us: int) -> list[dict[str, Any]]: ...
 
 
 def report_oos_metrics(rows: Rows, now_us: int | None = None) -> dict[str, Any]:
@@ -100,104 +98,5 @@ def standing(rows: Rows) -> dict[str, dict[str, int]]:
     return {"ranks": dict(sorted(ranks.items())), "verdicts": dict(sorted(verdicts.items()))}
 
 
-def daily_report(
-    rows: Rows, day: str, now_us: int, before: Mapping[str, int], restarts: int | None
-) -> dict[str, Any]:
-    """The daily quality report. before: counters when the last one was made, so that a day's share shows."""
-    metrics = report_oos_metrics(rows, now_us)
-    counters = rows.counters()
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "day": day,
-        "made_at": clock.iso_ms(now_us),
-        "summary": metrics["summary"],
-        "day_counters": {
-            name: max(0, counters.get(name, 0) - before.get(name, 0)) for name in (*COUNTERS, "rank_moves")
-        },
-        "totals": {name: metrics[name] for name in COUNTERS},
-        "queue": {name: metrics[name] for name in ("pending", "in_flight", "waiting_retry", "oldest_age_s")},
-        "latency": {name: metrics[name] for name in ("latency", "queue_wait", "run_time")},
-        "failures": rows.failures(now_us - DAY_US, "reason"),
-        "stuck": rows.stuck(now_us),
-        "dead_letters": metrics["dead_letters"],
-        **standing(rows),
-        "restarts": restarts,
-    }
-
-
-def daily_markdown(report: Mapping[str, Any]) -> str:
-    """The daily report for a person."""
-    day, latency = report["day_counters"], report["latency"]
-    lines = [
-        f"# Foldward, {report['day']}",
-        "",
-        report["summary"],
-        "",
-        "## The day",
-        "",
-        *_table(("what", "count"), [(name, value) for name, value in day.items() if value]),
-        "",
-        "## Times in seconds",
-        "",
-        *_table(
-            ("what", "count", "p50", "p95", "p99", "max"),
-            [
-                (
-                    name,
-                    part.get("count", 0),
-                    *(_seconds(part.get(f"{p}_s")) for p in ("p50", "p95", "p99", "max")),
-                )
-                for name, part in latency.items()
-            ],
-        ),
-        "",
-        "## Failures by cause",
-        "",
-        *_table(
-            ("cause", "count", "last error"),
-            [
-                (item.get("reason"), item["count"], item.get("last_error") or "")
-                for item in report["failures"]
-            ],
-        ),
-        "",
-        "## Stuck",
-        "",
-        *_table(
-            ("request", "strategy", "age in s", "why"),
-            [
-                (item["request_id"], item["name"], round(item["age_s"]), item["why"])
-                for item in report["stuck"]
-            ],
-        ),
-        "",
-        "## Dead letters",
-        "",
-        f"held: {report['dead_letters'].get('held', 0)}",
-        "",
-        *_table(("reason", "count"), list((report["dead_letters"].get("by_reason") or {}).items())),
-        "",
-        "## Strategies",
-        "",
-        *_table(("rank", "count"), list(report["ranks"].items())),
-        "",
-        *_table(("verdict", "count"), list(report["verdicts"].items())),
-        "",
-        f"Rank moves: {day.get('rank_moves', 0)}. Restarts: {_or_dash(report['restarts'])}.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
-    if not rows:
-        return ["none"]
-    cells = [" | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows]
-    return [f"| {' | '.join(head)} |", "|" + " --- |" * len(head), *(f"| {line} |" for line in cells)]
-
-
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _or_dash(value: Any) -> str:
-    return "-" if value is None else str(value)

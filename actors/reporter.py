@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from loguru import logger
 
-from actors import figures
+from actors import daily, figures
 from actors._base import ProductActor
 from actors._snapshots import Due, memory, tree_figures
 from foldward.contracts import clock
@@ -22,7 +22,6 @@ from storage.reads import Reader
 
 TICK_S = 2.0  # a file whose content changes all the time is written this often
 LAST_REPORT = "last_report_date"
-LAST_COUNTERS = "last_report_counters"
 SYSTEM, LIVE, STATUS = "system_metrics.json", "live_status.json", "oos_status.txt"
 
 
@@ -30,9 +29,9 @@ class Reporter(ProductActor):
     """Writes the three snapshots when they change, and a report once a day.
 
     database: path of the SQLite file. folder: where the snapshots go. reports: folder of the daily reports.
-    tree: gives the supervision tree's snapshot, or None while it starts; its figures are 0 then. on_daily:
-    called with each daily report and the path of its JSON file, for further forms of it; what it raises is
-    logged.
+    telemetry: the event file, which the report takes the period's moves and restarts from. tree: gives the
+    supervision tree's snapshot, or None while it starts; its figures are 0 then. on_daily: called with each
+    daily report and the path of its JSON file, for further forms of it; what it raises is logged.
     """
 
     service = "reporter"
@@ -44,6 +43,7 @@ class Reporter(ProductActor):
         folder: Path | str,
         reports: Path | str,
         settings: TelemetryTable,
+        telemetry: Path | str | None = None,
         tree: Callable[[], Mapping[str, Any] | None] | None = None,
         run_id: str = "-",
         on_daily: Callable[[dict[str, Any], Path], Any] | None = None,
@@ -53,6 +53,7 @@ class Reporter(ProductActor):
         self._folder = Path(folder)
         self._reports = Path(reports)
         self._settings = settings
+        self._telemetry = None if telemetry is None else Path(telemetry)
         self._tree = tree
         self._run_id = run_id
         self._on_daily = on_daily
@@ -63,7 +64,7 @@ class Reporter(ProductActor):
         self._written = 0
         self._failed = 0
         self._day: str | None = None
-        self._known: dict[str, dict[str, int]] = {}
+        self._bases = daily.Bases()
         self._strategies = (-1, 0)  # revision, count
         self._counted: float | None = None
         self._looked: float | None = None
@@ -74,7 +75,7 @@ class Reporter(ProductActor):
         """Know when the last daily report was made."""
         self._reader = Reader(self._database)
         self._day = self._reader.meta(LAST_REPORT)
-        self._known = _counters(self._reader.meta(LAST_COUNTERS))
+        self._bases = daily.stored_bases(self._reader)
 
     def on_start(self) -> None:
         """Write at once, then whenever something changes."""
@@ -190,13 +191,12 @@ class Reporter(ProductActor):
 
     def _report(self, today: str) -> None:
         """The report of a new day, told once."""
-        self._known = {"before": self._known.get("now", {}), "now": {}}
         report, path = self._write_report(today)
         self._day = today
-        # The date last: a crash before it makes the same report again, into the same file.
+        # The date last: a crash before it makes the same report again, from the same basis, into its file.
         self.write(SetMeta(key=LAST_REPORT, value=today), tag="report")
         self.emit("report.daily", {"path": str(path)}, run_id=self._run_id)
-        self.notify(f"report:{today}", f"Foldward daily report {today}", report["summary"], "info")
+        self.notify(f"report:{today}", f"Foldward daily report {today}", _notice(report), "info")
         self._note("report")
 
     def _renew(self) -> None:
@@ -206,13 +206,22 @@ class Reporter(ProductActor):
 
     def _write_report(self, day: str) -> tuple[dict[str, Any], Path]:
         restarts = tree_figures(self._tree())["restarts"] if self._tree is not None else None
-        before = self._known.get("before", {})
-        report = figures.daily_report(self._reader, day, clock.utc_us(), before, restarts)
-        path = self._reports / f"daily-{day}.json"
-        atomic_write(path, _json(report))
-        atomic_write(path.with_suffix(".md"), figures.daily_markdown(report))
-        self._known["now"] = self._reader.counters()
-        self.write(SetMeta(key=LAST_COUNTERS, value=_json(self._known).decode()), reply=False)
+        now_us = clock.utc_us()
+        before = self._bases.of(day)
+        report = daily.daily_report(
+            self._reader,
+            day,
+            now_us,
+            before,
+            telemetry=self._telemetry,
+            keep=self._settings.keep,
+            reports=self._reports,
+            restarts=restarts,
+        )
+        path = daily.write_files(self._reports, report)
+        self._bases = daily.Bases(day=day, before=before, now=daily.standing_at(self._reader, now_us))
+        kept = msgspec.json.encode(self._bases).decode()
+        self.write(SetMeta(key=daily.BASIS, value=kept), reply=False)
         if self._on_daily is not None:
             try:
                 self._on_daily(report, path)
@@ -221,12 +230,11 @@ class Reporter(ProductActor):
         return report, path
 
 
-def _counters(stored: str | None) -> dict[str, dict[str, int]]:
-    """{"before": counters at the report before the last, "now": at the last}; empty when not readable."""
-    try:
-        return msgspec.json.decode(stored, type=dict[str, dict[str, int]]) if stored else {}
-    except msgspec.DecodeError:
-        return {}
+def _notice(report: Mapping[str, Any]) -> str:
+    """The summary line, then what needs attention."""
+    return "\n".join(
+        [report["summary"], *(f"- {item['what']}: {item['why']}" for item in report["attention"])]
+    )
 
 
 def _json(value: Any) -> bytes:

@@ -21,8 +21,10 @@ from actors.reporter import Reporter
 from actors.telemetry import Telemetry
 from actors.wfv_scheduler import WFVScheduler
 from foldward.app.candles import Candles
+from foldward.app.daily import write_page
 from foldward.app.reload import Reloader
 from foldward.app.wiring import Wiring
+from foldward.console.plans import PlanDoor
 from foldward.console.server import Console
 from foldward.settings import Home, Snapshot
 from foldward.wire.links import Link, Sink, make_link
@@ -218,8 +220,10 @@ def _watch(parts: Parts) -> Child:
                 "folder": home.root,
                 "reports": home.reports,
                 "settings": settings.telemetry,
+                "telemetry": home.telemetry,
                 "tree": parts.wiring.snapshot,
                 "run_id": parts.run_id,
+                "on_daily": write_page,
             },
             inbox=KEEP,
             hang_after=ROWS_S,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +16,7 @@ from foldward.cli._strategies import StrategyName, known_strategy, show_strategy
 from foldward.cli._watch import WatchOption, repeat
 from foldward.contracts import clock
 from foldward.contracts.durations import age
-from foldward.contracts.errors import ConfigError, RequestError
+from foldward.contracts.errors import ConfigError, RequestError, StorageError
 from foldward.contracts.timeframe import timeframe_label
 
 group = typer.Typer(help="Reports: the queue's figures, a day, a run, a strategy.")
@@ -57,12 +58,30 @@ def daily(
     day: Annotated[
         str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="Which day (default: the newest).")
     ] = None,
+    make: Annotated[
+        bool, typer.Option("--make", help="Make today's report now, from what the database holds.")
+    ] = False,
 ) -> None:
-    """The daily quality report as core wrote it; without one, the figures as they are now."""
-    from actors.figures import daily_markdown, daily_report
-
+    """The daily quality report as core wrote it (--make renews today's); its files lie in reports/."""
+    if make and day is not None:
+        raise ConfigError("config.usage", "--make makes today's report", hint="leave --day out")
     if day is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day):
         raise ConfigError("config.usage", f"--day {day!r} is not YYYY-MM-DD", hint="for example 2026-02-03")
+    if make:
+        found, page = _make_daily(ctx)
+        if not ctx.as_json:
+            say(f"{page}")
+    else:
+        found = _stored_daily(ctx, day)
+    if ctx.as_json:
+        print_json(found)
+        return
+    from actors.daily import markdown
+
+    print(markdown(found), end="")
+
+
+def _stored_daily(ctx: Context, day: str | None) -> dict[str, Any]:
     files = sorted(ctx.home.reports.glob("daily-????-??-??.json"))
     days = {file.stem.removeprefix("daily-"): file for file in files}
     if day is not None and day not in days:
@@ -71,20 +90,54 @@ def daily(
             f"there is no daily report of {day}",
             hint=f"there are those of {', '.join(list(days)[-5:])}" if days else "core writes one a day",
         )
-    if days:
-        chosen = days[day or max(days)]
-        found = msgspec.json.decode(chosen.read_bytes())
-        if not ctx.as_json:
-            say(f"{chosen.with_suffix('.md')}")
-    else:
-        now = clock.utc_us()
-        found = daily_report(ctx.reader(), f"{clock.utcnow():%Y-%m-%d}", now, {}, None)
+    if not days:
         if not ctx.as_json:
             say("core has written no daily report here: these are the figures of this moment")
-    if ctx.as_json:
-        print_json(found)
-    else:
-        print(daily_markdown(found), end="")
+            say("keep them with foldward report daily --make")
+        return _daily_now(ctx)
+    chosen = days[day or max(days)]
+    try:
+        found: dict[str, Any] = msgspec.json.decode(chosen.read_bytes(), type=dict[str, Any])
+        found["kpis"], found["attention"]
+    except (msgspec.DecodeError, KeyError) as error:
+        raise StorageError(
+            "storage.corrupt",
+            f"{chosen} is no daily report that can be read",
+            hint="foldward report daily --make makes today's; the Markdown beside it may be whole",
+        ) from error
+    if not ctx.as_json:
+        say(f"{chosen.with_suffix('.html')}")
+    return found
+
+
+def _daily_now(ctx: Context) -> dict[str, Any]:
+    """The report of this moment; counts from the report of the day before, as core's would."""
+    from actors.daily import daily_report, stored_bases
+
+    reader, day = ctx.reader(), f"{clock.utcnow():%Y-%m-%d}"
+    return daily_report(
+        reader,
+        day,
+        clock.utc_us(),
+        stored_bases(reader).of(day),
+        telemetry=ctx.home.telemetry,
+        keep=ctx.settings.telemetry.keep,
+        reports=ctx.home.reports,
+    )
+
+
+def _make_daily(ctx: Context) -> tuple[dict[str, Any], Path]:
+    from actors.daily import write_files
+    from foldward.app.daily import write_page
+
+    if not ctx.home.database.exists():
+        raise StorageError(
+            "storage.open",
+            f"there is no database in {ctx.home.root} to report on",
+            hint="name another --home, or start with foldward run",
+        )
+    found = _daily_now(ctx)
+    return found, write_page(found, write_files(ctx.home.reports, found))
 
 
 def run(

@@ -22,7 +22,7 @@ from actors.telemetry import Telemetry
 from actors.wfv_scheduler import WFVScheduler
 from foldward.contracts import clock, jobs
 from foldward.contracts.events import EVENTS
-from foldward.contracts.facts import AdmitRequest, CountUp, StartWfv
+from foldward.contracts.facts import AdmitRequest, CountUp, SetMeta, StartWfv
 from foldward.contracts.messages import (
     Emit,
     Figures,
@@ -108,6 +108,7 @@ class House:
                     "folder": self.home,
                     "reports": self.home / "reports",
                     "settings": TelemetryTable(),
+                    "telemetry": self.home / "telemetry.jsonl",
                     # The first tick may come before boot has returned.
                     "tree": lambda: self.root.snapshot() if hasattr(self, "root") else None,
                 },
@@ -295,6 +296,46 @@ def test_the_report_of_the_day_is_renewed_at_the_end_and_counts_from_the_day_bef
         assert json.loads(report.read_text())["day_counters"]["throttled"] == 7
         assert len(house.events("report.daily")) == 2
     reader.close()
+
+
+def test_a_crash_before_the_date_is_stored_makes_the_same_report_again(house: House) -> None:
+    report = house.home / "reports" / "daily-2026-02-03.json"
+    reader = Reader(house.database)
+    with freezegun.freeze_time("2026-02-02 12:00:00") as frozen:
+        root = house.boot("telemetry", "db_writer", "reporter")
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-02")
+        root.handle("db_writer").tell(Write(fact=CountUp(counts={"throttled": 5})))
+        until(lambda: reader.counters()["throttled"] == 5)
+        frozen.tick(86_400.0)
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-03")
+        root.stop(5.0)
+        # As if the process had died between the report and its date.
+        root = house.boot("telemetry", "db_writer")
+        root.handle("db_writer").tell(Write(fact=SetMeta(key=LAST_REPORT, value="2026-02-02")))
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-02")
+        root.stop(5.0)
+        report.unlink()
+        root = house.boot("telemetry", "db_writer", "reporter")
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-03")
+        assert json.loads(report.read_text())["day_counters"]["throttled"] == 5
+        root.stop(5.0)
+    reader.close()
+
+
+def test_the_report_knows_what_the_event_file_tells(house: House) -> None:
+    report = house.home / "reports" / "daily-2026-02-04.json"
+    with freezegun.freeze_time("2026-02-03 12:00:00") as frozen:
+        root = house.boot("telemetry", "db_writer", "reporter")
+        until(lambda: house.events("report.daily"))
+        data = {"strategy": "s1", "from": "B", "to": "A", "gates": []}
+        moved = Emit(event_type="rank.changed", data=data, at_us=clock.utc_us(), service="test")
+        root.handle("telemetry").tell(moved)
+        until(lambda: house.events("rank.changed"))
+        frozen.tick(86_400.0)
+        until(report.exists)
+        moves = json.loads(report.read_text())["events"]["moves"]
+        assert moves == [{"at": "2026-02-03T12:00:00.000Z", "strategy": "s1", "from": "B", "to": "A"}]
+        root.stop(5.0)
 
 
 def test_a_folder_that_cannot_be_written_harms_nobody(house: House) -> None:

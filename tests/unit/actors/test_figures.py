@@ -1,10 +1,9 @@
-"""The summary line, the daily report, the metrics page and the snapshots' content."""
+"""The summary line, the metrics page and the snapshots' content."""
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors._snapshots import Due, lasting, memory, tree_figures
-from actors.figures import COUNTERS, daily_markdown, status_text, summary_line
+from actors.figures import COUNTERS, status_text, summary_line
 from actors.metrics import metrics_text
 
 METRICS = {
@@ -138,25 +137,3 @@ def test_a_tree_is_summed_up():
     }
     assert tree_figures(tree) == {"actors": 1, "mailboxes": {"a": 3}, "restarts": 4}
     assert tree_figures(None) == {"actors": 0, "mailboxes": {}, "restarts": 0}
-
-
-@pytest.mark.parametrize("failures", [[], [{"reason": "a|b", "count": 2, "last_error": "x\ny"}]])
-def test_the_daily_report_reads_as_markdown_tables(failures):
-    report = {
-        "day": "2026-02-03",
-        "summary": "OOS sent: 1",
-        "day_counters": {"sent": 1, "rank_moves": 2},
-        "latency": {"latency": METRICS["latency"]},
-        "failures": failures,
-        "stuck": [{"request_id": "r", "name": "alpha", "age_s": 61.2, "why": "late"}],
-        "dead_letters": {"held": 1, "by_reason": {"schema": 1}},
-        "ranks": {"B": 3},
-        "verdicts": {"PASS": 1},
-        "restarts": None,
-    }
-    text = daily_markdown(report)
-    assert text.startswith("# Foldward, 2026-02-03\n\nOOS sent: 1\n")
-    assert "| latency | 3 | 0.100 | 0.250 | 1.000 | - |" in text
-    assert "| r | alpha | 61 | late |" in text
-    assert "Rank moves: 2. Restarts: -." in text
-    assert ("| a\\|b | 2 | x y |" in text) is bool(failures)
