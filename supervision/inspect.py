@@ -11,6 +11,7 @@ nobody else. The socket is for its owner only (mode 0600).
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 import socket
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 MAX_LINE = 16 * 1024 * 1024  # bytes, either way
 MAX_PATH = 100  # bytes; sun_path holds 108 on Linux, less elsewhere
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 256
+BACKLOG = 1024  # the kernel refuses at once what does not fit
 IDLE_S = 600.0
+SEND_S = 10.0  # a client that does not take its answer gives its place free
 
 Verb = Callable[[dict[str, Any]], Any]
+_BUSY = {"code": "supervision.no_answer", "message": f"{MAX_CONNECTIONS} requests are being answered already"}
+_TOO_LONG = {"code": "inspect.too_long", "message": f"a request has at most {MAX_LINE} bytes"}
 
 
 class InspectError(Exception):
@@ -61,7 +66,8 @@ class Server:
         self.path = Path(path)
         self.verbs: dict[str, Verb] = {**_built_in(root), **(verbs or {})}
         self._socket: socket.socket | None = None
-        self._connections: set[socket.socket] = set()
+        # In the order in which they were last answered; the value says whether an answer is under way.
+        self._connections: dict[socket.socket, bool] = {}
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -81,7 +87,7 @@ class Server:
             )  # Linux makes the file with this mode: no moment of being open
             listener.bind(str(self.path))
             self.path.chmod(0o600)
-            listener.listen(MAX_CONNECTIONS)
+            listener.listen(BACKLOG)
             self._inode = self.path.stat().st_ino
         except OSError:
             listener.close()
@@ -121,14 +127,17 @@ class Server:
     def answer(self, line: bytes) -> dict[str, Any]:
         """The reply to one request line; never raises."""
         try:
-            request = json.loads(line)
-            if not isinstance(request, dict):
-                raise InspectError("inspect.request", "a request is a JSON object")
-            if request.get("v", PROTOCOL) != PROTOCOL:
+            request = _decode(line)
+            version, name = request.get("v", PROTOCOL), request.get("verb", "")
+            if version is True or version != PROTOCOL:
                 raise InspectError("inspect.version", f"this server speaks version {PROTOCOL}")
-            verb = self.verbs.get(request.get("verb", ""))
+            if not isinstance(name, str):
+                raise InspectError("inspect.request", "verb is a text")
+            verb = self.verbs.get(name)
             if verb is None:
-                raise InspectError("inspect.unknown_verb", f"no verb {request.get('verb')!r}")
+                near = difflib.get_close_matches(name[:80], self.verbs, 1)
+                known = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(self.verbs))}"
+                raise InspectError("inspect.unknown_verb", f"no verb {name[:80]!r}: {known}")
             args = request.get("args", {})
             if not isinstance(args, dict):
                 raise InspectError("inspect.request", "args is a JSON object")
@@ -166,32 +175,54 @@ class Server:
                 threading.Event().wait(0.05)  # out of file descriptors: give somebody time to close one
                 continue
             with self._lock:
-                full = self._closed or len(self._connections) >= MAX_CONNECTIONS
+                full = self._closed or not self._make_room()
                 if not full:
-                    self._connections.add(connection)
+                    self._connections[connection] = False
             if full:
-                connection.close()
+                with connection, contextlib.suppress(OSError):
+                    connection.setblocking(False)
+                    connection.send(_encode({"v": PROTOCOL, "ok": False, "error": _BUSY}))
             else:
                 self._spawn(self._serve, "supervision-inspect-client", connection)
 
+    def _make_room(self) -> bool:
+        """Whether one more may come; the connection that has asked nothing for longest makes way for it."""
+        if len(self._connections) < MAX_CONNECTIONS:
+            return True
+        idle = next((one for one, busy in self._connections.items() if not busy), None)
+        if idle is None:
+            return False
+        del self._connections[idle]
+        _shut(idle, socket.SHUT_RDWR)  # its thread wakes up and closes it
+        return True
+
+    def _mark(self, connection: socket.socket, busy: bool) -> bool:
+        """Note that an answer begins or has gone out; False when the connection had to make way."""
+        with self._lock:
+            if self._connections.pop(connection, None) is None:
+                return False
+            self._connections[connection] = busy
+            return True
+
     def _serve(self, connection: socket.socket) -> None:
         try:
-            connection.settimeout(IDLE_S)
             with connection, connection.makefile("rb") as lines:
                 while not self._closed:
+                    connection.settimeout(IDLE_S)
                     line = lines.readline(MAX_LINE + 1)
-                    if not line:
+                    if not line or not self._mark(connection, busy=True):
                         return
-                    if len(line) > MAX_LINE:
-                        refused = InspectError("inspect.too_long", f"a request has at most {MAX_LINE} bytes")
-                        connection.sendall(_encode({"v": PROTOCOL, "ok": False, "error": _refusal(refused)}))
+                    whole = len(line) <= MAX_LINE
+                    answer = self.answer(line) if whole else {"v": PROTOCOL, "ok": False, "error": _TOO_LONG}
+                    connection.settimeout(SEND_S)
+                    connection.sendall(_encode(answer))
+                    if not whole or not self._mark(connection, busy=False):
                         return
-                    connection.sendall(_encode(self.answer(line)))
         except OSError:
-            return  # the client went away, or was silent too long
+            return  # the client went away, was silent too long, or did not take its answer
         finally:
             with self._lock:
-                self._connections.discard(connection)
+                self._connections.pop(connection, None)
                 self._threads.discard(threading.current_thread())
 
 
@@ -237,9 +268,12 @@ def _built_in(root: Root) -> dict[str, Verb]:
     def report(entry: CrashReport) -> dict[str, Any]:
         return entry.as_dict()
 
+    def crashes(args: dict[str, Any]) -> list[dict[str, Any]]:
+        return [report(entry) for entry in root.crashes(None if args.get("id") is None else _id(args))]
+
     def restart(args: dict[str, Any]) -> dict[str, Any]:
         id = _id(args)
-        handle = root.supervisor_of(id).cycle_child(id, timeout=float(args.get("within_s", 30.0)))
+        handle = root.supervisor_of(id).cycle_child(id, timeout=_number(args, "within_s", 30.0, 3600.0))
         return {"id": id, "incarnation": None if handle is None else handle.incarnation}
 
     def stop(_args: dict[str, Any]) -> dict[str, Any]:
@@ -250,7 +284,9 @@ def _built_in(root: Root) -> dict[str, Verb]:
         "ping": lambda _args: {"pid": os.getpid(), "root": root.id, "alive": root.alive},
         "tree": lambda _args: {"version": 1, "at": utcnow().isoformat(), **root.snapshot()},
         "child": lambda args: root.find(_id(args)),
-        "crashes": lambda args: [report(r) for r in root.crashes(args.get("id"))],
+        "crashes": lambda args: [
+            report(r) for r in root.crashes(None if args.get("id") is None else _id(args))
+        ],
         "stacks": lambda _args: root.stacks(),
         "zombies": lambda _args: root.zombies(),
         "counters": lambda _args: root.counters(),
@@ -264,6 +300,25 @@ def _id(args: Mapping[str, Any]) -> str:
     if not isinstance(id, str):
         raise InspectError("inspect.request", "this verb needs an id")
     return id
+
+
+def _number(args: Mapping[str, Any], key: str, default: float, most: float) -> float:
+    value = args.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise InspectError("inspect.request", f"{key} is a number above 0, at most {most:g}")
+    return float(value)
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except ValueError as error:  # also bytes that are not UTF-8, and integers of thousands of digits
+        raise InspectError("inspect.request", f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise InspectError("inspect.request", "not JSON: nested too deeply") from error
+    if not isinstance(request, dict):
+        raise InspectError("inspect.request", "a request is a JSON object")
+    return request
 
 
 def _refusal(error: Exception) -> dict[str, Any]:
@@ -281,8 +336,6 @@ def _refusal(error: Exception) -> dict[str, Any]:
         return {"code": "supervision.core_down", "message": str(error)}
     if isinstance(error, SupervisorError):
         return {"code": f"supervision.{type(error).__name__.lower()}", "message": str(error)}
-    if isinstance(error, ValueError) and isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return {"code": "inspect.request", "message": f"not JSON: {error}"}
     return {"code": "internal", "message": f"{type(error).__name__}: {error}"}
 
 

@@ -81,14 +81,19 @@ class Candles:
 
     def window(self, fingerprint: str, start: int | None, end: int | None) -> Window | None:
         """The exact first bar, last bar and bar count inside [start, end] (Unix seconds, inclusive)."""
-        with self._lock:
-            bars = self._bars.get(fingerprint)
-            if bars is None:
-                bars = self._bars[fingerprint] = self._cache.load(fingerprint)
+        bars = self.bars(fingerprint)
         lo, hi = bars.index_range(start, end)
         if hi <= lo:
             return None
         return Window(int(bars.time[lo]) // NS, int(bars.time[hi - 1]) // NS, hi - lo)
+
+    def bars(self, fingerprint: str) -> Bars:
+        """The candles that the gate accepted under this fingerprint, mapped once."""
+        with self._lock:
+            bars = self._bars.get(fingerprint)
+            if bars is None:
+                bars = self._bars[fingerprint] = self._cache.load(fingerprint)
+        return bars
 
     def _ask(self, file: Path | None, symbol: str, timeframe: int) -> GateResult:
         if file is None:

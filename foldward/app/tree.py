@@ -35,6 +35,7 @@ DISK_S = 30.0  # appending to a file, writing a snapshot
 ROWS_S = 60.0  # reading or judging a batch of rows on a slow disk
 MIGRATION_S = 60.0  # opening a database that must be copied, checked and migrated first
 GATE_S = 600.0  # the first check of a very large file of candles (2,000,000 rows take about two seconds)
+CLUSTER = "cluster-1"  # the worker that hands its work to core.cluster
 # A worker that fails at start (a broken installation) must not spend the budget within a second.
 WORKER_BACKOFF = Backoff(first=0.1, ceiling=30.0, factor=2.0, jitter=0.2, reset_after=60.0)
 
@@ -178,9 +179,13 @@ def _link(parts: Parts, sink: Sink) -> Link:
 
 
 def _workers(parts: Parts) -> Child:
-    """What computes: OS processes, as many as cores; none where an existing peer's service computes."""
+    """What computes: OS processes, as many as cores, and the bridge to a cluster; none where an existing
+    peer's service computes."""
     settings = parts.snapshot.settings
-    count = settings.core.workers if settings.link.mode == "native" else 0
+    native = settings.link.mode == "native"
+    names = [f"worker-{number}" for number in range(1, settings.core.workers + 1)]
+    if settings.core.cluster:
+        names.append(CLUSTER)
     return supervisor(
         "workers",
         *(
@@ -192,7 +197,7 @@ def _workers(parts: Parts) -> Child:
                 shutdown=2.0,
                 backoff=WORKER_BACKOFF,
             )
-            for worker in (f"worker-{number}" for number in range(1, count + 1))
+            for worker in (names if native else ())
         ),
         strategy=Strategy.ONE_FOR_ONE,
         intensity=20,
@@ -243,6 +248,7 @@ def _watch(parts: Parts) -> Child:
                     },
                 },
                 "reload": parts.reload,
+                "refuses": PlanDoor(home.database, parts.candles).refusals,
             },
             inbox=KEEP,
             hang_after=DISK_S,
@@ -260,7 +266,8 @@ def worker_argv(parts: Parts, worker: str) -> list[str]:
     argv += ["--parent", str(os.getpid())]  # known from the first moment: core may die before it is asked for
     argv += ["--cache", str(parts.home.cache.absolute()), "--memory-mb", str(core.memory_mb)]
     link, heartbeat = parts.snapshot.settings.link, parts.snapshot.settings.heartbeat
-    argv += ["--capacity", str(link.capacity), "--heartbeat-s", str(heartbeat.interval_s)]
+    argv += ["--cluster", core.cluster] if worker == CLUSTER else ["--capacity", str(link.capacity)]
+    argv += ["--heartbeat-s", str(heartbeat.interval_s)]
     argv += ["--log", str((parts.home.logs / f"{worker}.log").absolute())]
     for root in parts.data_roots:
         argv += ["--data-root", str(root)]

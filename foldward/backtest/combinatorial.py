@@ -20,13 +20,14 @@ from foldward.backtest.folds import block_report
 from foldward.backtest.plans import (
     Plan,
     candidates,
-    check_keys,
     check_size,
     fault_rows,
-    prepare_each,
+    plan_splits,
+    read_combinatorial,
     refuse_peer,
     span,
 )
+from foldward.backtest.prepared import prepare_each
 from foldward.backtest.strategy import validate_strategy
 from foldward.backtest.stretch import stretch
 from foldward.backtest.version import ENGINE_VERSION
@@ -37,7 +38,6 @@ from foldward.data.bars import Bars
 from foldward.splits import CombinatorialPurged, Fold
 from foldward.stats import pbo_from_blocks
 
-_KEYS = ("groups", "test_groups", "purge", "embargo", "grid")
 MIN_SHARPE, MIN_PROFIT_FACTOR, MIN_WIN_RATE, MAX_DRAWDOWN = 0.1, 1.0, 0.30, 0.30
 MIN_PASS_RATE, MAX_MEDIAN_DRAWDOWN = 0.70, 0.12
 _LISTED = 500
@@ -69,27 +69,24 @@ def cpcv(
     faults, reasons. A group with a fault makes the verdict INVALID without numbers. Raises RequestError
     `request.bad_plan` and as `validate_strategy`.
     """
-    check_keys(plan, _KEYS)
+    read_combinatorial(plan)
     strategy = validate_strategy(strategy)
     refuse_peer(strategy)
-    purged = CombinatorialPurged(
-        plan.get("groups", 10), plan.get("test_groups", 2), plan.get("purge", 0), plan.get("embargo", 0)
-    )
     lo, hi = window_range(bars, start, end)
-    part = stretch(bars, lo, hi)
-    groups = [(a + lo, b + lo) for a, b in purged.groups(len(part), part.day_end)]
+    purged, cuts, wanted = plan_splits(stretch(bars, lo, hi), plan)
+    splits = [_shifted(fold, lo) for fold in cuts]
+    ranges = [(a + lo, b + lo) for a, b in wanted]
+    groups, pieces = ranges[: purged.n_groups], ranges[purged.n_groups :]
     grid = plan.get("grid")
     params = candidates(strategy, grid)
-    splits = [_shifted(fold, lo) for fold in purged.ranges(len(part), part.day_end)]
-    pieces = sorted({piece for fold in splits for piece in fold.train}) if grid is not None else []
-    check_size(len(params), len(groups) + len(pieces))
+    check_size(len(params), len(ranges))
     blocks: list[list[Block]] = []
     faults: list[Fault] = []
     used = 252
     each = prepare_each(bars, strategy, params, seed=seed, calendar=calendar, aux=aux, swaps=swaps)
     for prepared in each:
         used = prepared.calendar
-        measured = measure_ranges(prepared, [*groups, *pieces])
+        measured = measure_ranges(prepared, ranges)
         # Daily returns are not kept: a large grid's would not fit.
         blocks.append([one.block for one in measured])
         faults += [fault for one in measured for fault in one.faults]

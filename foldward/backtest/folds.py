@@ -17,15 +17,15 @@ from foldward.backtest.filters import Aux
 from foldward.backtest.metrics import sharpe
 from foldward.backtest.plans import (
     Plan,
-    bad_plan,
     candidates,
-    check_keys,
     check_size,
     fault_rows,
-    prepare_each,
+    plan_folds,
+    read_walk,
     refuse_peer,
     span,
 )
+from foldward.backtest.prepared import prepare_each
 from foldward.backtest.strategy import validate_strategy
 from foldward.backtest.stretch import stretch
 from foldward.backtest.version import ENGINE_VERSION
@@ -33,10 +33,7 @@ from foldward.backtest.windows import Measured, Range, measure_ranges
 from foldward.contracts.canonical import digest
 from foldward.contracts.jobs import Strategy, Swap
 from foldward.data.bars import NS, Bars
-from foldward.splits import Fold, WalkForward, classic, holdout
 
-MODES = ("classic", "holdout", "rolling", "anchored")
-_KEYS = ("mode", "train", "test", "step", "anchored", "purge", "embargo", "grid", "days")
 _MAX_POINTS = 500
 _GRADUATION, _STEP, _CEILING = 0.1, 0.05, 2.0
 
@@ -68,12 +65,11 @@ def walk_forward(
     verdict INVALID and leaves no number over the others. Raises RequestError `request.bad_plan` and whatever
     `validate_strategy` raises.
     """
-    check_keys(plan, _KEYS)
+    read_walk(plan)
     strategy = validate_strategy(strategy)
     refuse_peer(strategy)
-    mode = _mode(plan)
     lo, hi = window_range(bars, start, end)
-    folds = _folds(stretch(bars, lo, hi), mode, plan)
+    mode, folds = plan_folds(stretch(bars, lo, hi), plan)
     params = candidates(strategy, plan.get("grid"))
     check_size(len(params), 2 * len(folds))
     trains = [_one(fold.train, lo) for fold in folds]
@@ -252,37 +248,6 @@ def _stitched(bars: Bars, tests: Sequence[Range], chosen: Sequence[_Pick], cash:
             break
     stride = -(-len(points) // _MAX_POINTS)
     return points if stride <= 1 else points[::-1][::stride][::-1]
-
-
-def _mode(plan: Plan) -> str:
-    mode = plan.get("mode") or ("rolling" if "train" in plan else "classic")
-    if mode not in MODES:
-        raise bad_plan(f"mode is {mode!r}; it is one of {', '.join(MODES)}", "mode")
-    if mode == "rolling" and plan.get("anchored"):
-        return "anchored"
-    return str(mode)
-
-
-def _folds(bars: Bars, mode: str, plan: Plan) -> list[Fold]:
-    if mode in ("classic", "holdout"):
-        extra = sorted(set(plan) & {"train", "test", "step", "purge", "embargo"})
-        if extra:
-            raise bad_plan(f"mode {mode!r} has no {', '.join(extra)}; use mode rolling or anchored", extra[0])
-        if mode == "classic":
-            return [classic(bars)]
-        return [holdout(bars.time, plan.get("days", 180))]
-    missing = [key for key in ("train", "test") if plan.get(key) is None]
-    if missing:
-        raise bad_plan(f"mode {mode!r} needs {' and '.join(missing)}, in bars or as 90d", missing[0])
-    walk = WalkForward(
-        plan["train"],
-        plan["test"],
-        plan.get("step"),
-        anchored=mode == "anchored",
-        purge=plan.get("purge", 0),
-        embargo=plan.get("embargo", 0),
-    )
-    return walk.ranges(bars.time)
 
 
 def _one(ranges: Sequence[Range], shift: int) -> Range:

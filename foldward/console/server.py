@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actors._base import ProductActor
+from foldward.console.plans import Refuses
 from foldward.console.verbs import Verbs
 from foldward.contracts.messages import Tick
 from supervision import Root, inspect
@@ -19,7 +20,10 @@ WAIT_FOR_ROOT_S = 0.02
 
 
 class Console(ProductActor):
-    """Child `console`. `root` gives the tree's root once it is up (a child cannot know it before)."""
+    """Child `console`. `root` gives the tree's root once it is up (a child cannot know it before).
+
+    refuses: which strategies cannot carry a split plan (PlanDoor.refusals).
+    """
 
     service = "console"
 
@@ -29,12 +33,14 @@ class Console(ProductActor):
         root: Callable[[], Root | None],
         core: dict[str, Any],
         reload: Callable[[], dict[str, Any]] | None = None,
+        refuses: Refuses | None = None,
     ) -> None:
         super().__init__()
         self._socket = socket
         self._root = root
         self._core = core
         self._reload = reload
+        self._refuses = refuses
         self._server: inspect.Server | None = None
 
     def recover(self) -> None:
@@ -51,7 +57,7 @@ class Console(ProductActor):
         if root is None:
             self.after(WAIT_FOR_ROOT_S, Tick())
             return
-        verbs = Verbs(root, self._core, self._reload)
+        verbs = Verbs(root, self._core, self._reload, self._refuses)
         self._server = inspect.Server(root, self._socket, verbs=verbs.table())
         self._server.start()
 

@@ -11,6 +11,18 @@ from typing import Any
 
 import msgspec
 
+from foldward.backtest import validate_strategy
+from foldward.console._arguments import (
+    DropArguments,
+    IdArguments,
+    ImportArguments,
+    Nothing,
+    ReplayArguments,
+    RetireArguments,
+    SubmitArguments,
+    read,
+)
+from foldward.console.plans import Refuses, read_plan
 from foldward.contracts import clock, facts, ids, messages
 from foldward.contracts.errors import (
     FAMILIES,
@@ -20,24 +32,32 @@ from foldward.contracts.errors import (
     SupervisionError,
     suggestion,
 )
-from foldward.contracts.jobs import PHASES
+from foldward.contracts.jobs import PHASES, Strategy
 from supervision import Inbox, Root
 
 Verb = Callable[[dict[str, Any]], Any]
 ANSWER_S = 60.0
 REPLAY_S = 3600.0
+SPLITS = ("wfv", "cpcv")
+PLANNED = (*SPLITS, "evidence")
 
 
 class Verbs:
     """The product's verbs of one core. core: run_id, seed, config_snapshot.
 
-    reload: reads the settings anew and says what came of it, as `foldward.app.reload` does.
+    reload: reads the settings anew and says what came of it, as `foldward.app.reload` does. refuses: which
+    names cannot carry a split plan, and why (PlanDoor.refusals).
     """
 
     def __init__(
-        self, root: Root, core: dict[str, Any], reload: Callable[[], dict[str, Any]] | None = None
+        self,
+        root: Root,
+        core: dict[str, Any],
+        reload: Callable[[], dict[str, Any]] | None = None,
+        refuses: Refuses | None = None,
     ) -> None:
         self._reload = reload or _no_reload
+        self._refuses = refuses or (lambda *_: {})
         self._root = root
         self._core = core
         self._started = clock.now()
@@ -49,19 +69,20 @@ class Verbs:
             "submit": self.submit,
             "cancel": self.cancel,
             "retry": self.retry,
-            "pause": lambda _: self._acknowledged("dispatcher", messages.Pause),
-            "resume": lambda _: self._acknowledged("dispatcher", messages.Resume),
+            "pause": lambda given: self._acknowledged(given, messages.Pause),
+            "resume": lambda given: self._acknowledged(given, messages.Resume),
             "drain": self.drain,
             "rank_cycle": self.rank_cycle,
             "reload": self.reload,
             "dead_replay": self.dead_replay,
             "dead_drop": self.dead_drop,
-            "import_strategies": lambda given: self._fact(given, facts.ImportStrategies),
-            "retire_strategies": lambda given: self._fact(given, facts.RetireStrategies),
+            "import_strategies": self.import_strategies,
+            "retire_strategies": lambda given: self._fact(read(given, RetireArguments).fact),
         }
 
-    def core_status(self, _: dict[str, Any]) -> dict[str, Any]:
+    def core_status(self, given: dict[str, Any]) -> dict[str, Any]:
         """Plain attributes only: it answers while every actor hangs."""
+        read(given, Nothing)
         tree, counters, seen = self._root.snapshot(), self._root.counters(), views(self._root)
         dispatcher = seen.get("dispatcher", {})
         return {
@@ -77,42 +98,52 @@ class Verbs:
         }
 
     def submit(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Admit requests; the answer comes after the commit."""
-        kind = given.get("kind", "oos")
-        if kind not in PHASES:
-            raise RequestError("request.bad_plan", f"unknown kind {kind!r}: {suggestion(str(kind), PHASES)}")
-        names = _texts(given, "names")
+        """Admit requests; the answer comes after the commit. A plan that cannot be carried out is refused."""
+        said = read(given, SubmitArguments)
+        if said.kind not in PHASES:
+            raise RequestError(
+                "request.bad_plan", f"unknown kind {said.kind!r}: {suggestion(said.kind[:80], PHASES)}"
+            )
+        plan, refused = said.plan, dict[str, messages.SubmitOutcome]()
+        if said.kind in SPLITS:
+            refused = self._refuses(said.kind, said.names, read_plan(said.kind, plan))
+        elif plan is not None and said.kind not in PLANNED:
+            raise RequestError("request.bad_plan", f"{said.kind} requests take no plan", field="plan")
         message = messages.Submit(
-            names=names,
-            kind=kind,
-            now=bool(given.get("now", False)),
-            origin=str(given.get("origin", "operator")),
+            names=tuple(name for name in said.names if name not in refused),
+            kind=said.kind,
+            now=said.now,
+            origin=said.origin,
             run_id=self._core["run_id"],
             trace_id=ids.new_id(),
             seed=self._core["seed"],
-            plan=given.get("plan"),
+            plan=plan,
         )
         # Walk-forward and CPCV runs have a row of their own, which the scheduler keeps.
-        to = "wfv_scheduler" if kind in ("wfv", "cpcv") else "oos_queue"
-        answer = self._ask(to, message, messages.Submitted)
-        return {"items": [_without_none(item) for item in answer.items], "trace_id": message.trace_id}
+        to = "wfv_scheduler" if said.kind in SPLITS else "oos_queue"
+        known = dict(refused)
+        if message.names:
+            answer = self._ask(to, message, messages.Submitted)
+            known |= {item.name: item for item in answer.items}
+        return {"items": [_without_none(known[name]) for name in said.names], "trace_id": message.trace_id}
 
     def cancel(self, given: dict[str, Any]) -> dict[str, Any]:
         """End open requests."""
-        message = messages.Cancel(request_ids=_texts(given, "request_ids"), why="operator")
+        message = messages.Cancel(request_ids=read(given, IdArguments).request_ids, why="operator")
         return {"request_ids": list(self._ask("oos_queue", message, messages.Cancelled).request_ids)}
 
     def retry(self, given: dict[str, Any]) -> dict[str, Any]:
         """Make requests due at once."""
-        message = messages.RetryNow(request_ids=_texts(given, "request_ids"))
+        message = messages.RetryNow(request_ids=read(given, IdArguments).request_ids)
         return {"outcomes": dict(self._ask("oos_queue", message, messages.Retried).outcomes)}
 
-    def drain(self, _: dict[str, Any]) -> dict[str, Any]:
+    def drain(self, given: dict[str, Any]) -> dict[str, Any]:
         """Admit and send nothing more: the dispatcher tells the queue's door."""
-        return self._acknowledged("dispatcher", messages.Drain)
+        return self._acknowledged(given, messages.Drain)
 
-    def rank_cycle(self, _: dict[str, Any]) -> dict[str, Any]:
+    def rank_cycle(self, given: dict[str, Any]) -> dict[str, Any]:
         """Have RankEvaluator look at once at what changed."""
+        read(given, Nothing)
         evaluator = self._root.handle("rank_evaluator")
         if not (evaluator.tell(messages.Refresh(reason="operator")) and evaluator.tell(messages.Tick())):
             raise SupervisionError(
@@ -120,52 +151,44 @@ class Verbs:
             )
         return {"ok": True}
 
-    def reload(self, _: dict[str, Any]) -> dict[str, Any]:
+    def reload(self, given: dict[str, Any]) -> dict[str, Any]:
         """Check the settings again and take over what can change while core runs."""
+        read(given, Nothing)
         return self._reload()
 
     def dead_replay(self, given: dict[str, Any]) -> dict[str, Any]:
         """Replay held letters; each has its own outcome."""
-        rate = float(given.get("rate", 50.0))
-        if rate <= 0:
-            raise RequestError("request.bad_param", f"rate must be above 0, not {rate}", field="rate")
-        message = messages.ReplayDead(
-            ids=tuple(int(item) for item in given.get("ids") or ()),
-            all=bool(given.get("all", False)),
-            reason=given.get("reason"),
-            strategy=given.get("strategy"),
-            older_than_s=given.get("older_than_s"),
-            dry_run=bool(given.get("dry_run", False)),
-            rate=rate,
-            limit=given.get("limit"),
-            note=str(given.get("note", "")),
-        )
-        return _done(self._ask("dead_letter", message, messages.ReplayDone, REPLAY_S))
+        said = read(given, ReplayArguments)
+        fields = {**msgspec.structs.asdict(said), "ids": said.ids or ()}
+        return _done(self._ask("dead_letter", messages.ReplayDead(**fields), messages.ReplayDone, REPLAY_S))
 
     def dead_drop(self, given: dict[str, Any]) -> dict[str, Any]:
         """Close letters without replay."""
-        message = messages.DropDead(
-            ids=tuple(int(item) for item in given.get("ids") or ()), note=str(given.get("note", ""))
+        said = read(given, DropArguments)
+        return _done(
+            self._ask("dead_letter", messages.DropDead(ids=said.ids, note=said.note), messages.ReplayDone)
         )
-        return _done(self._ask("dead_letter", message, messages.ReplayDone))
 
-    def _fact(self, given: dict[str, Any], kind: type[facts.Fact]) -> Any:
-        try:
-            fact = msgspec.convert(given["fact"], kind)
-        except (KeyError, msgspec.ValidationError) as error:
-            raise RequestError("request.bad_strategy", f"{kind.__name__}: {error}") from error
+    def import_strategies(self, given: dict[str, Any]) -> Any:
+        """Store definitions that the engine would take; the first that it would not refuses them all."""
+        fact = read(given, ImportArguments).fact
+        checked = tuple(_checked(strategy) for strategy in fact.strategies)
+        return self._fact(msgspec.structs.replace(fact, strategies=checked))
+
+    def _fact(self, fact: facts.Fact) -> Any:
         written = self._ask("db_writer", messages.Write(fact=fact, sender="console"), messages.Written)
         if not written.ok:
             family = FAMILIES.get((written.code or "").partition(".")[0], StorageError)
             raise family(written.code or "storage.write", written.error or "the write was refused")
-        if kind is facts.ImportStrategies:
+        if isinstance(fact, facts.ImportStrategies):
             self._root.handle("rank_evaluator").tell(messages.Refresh(reason="import"))
         return written.value
 
-    def _acknowledged(self, actor: str, kind: type[messages.Message]) -> dict[str, Any]:
-        answer = self._ask(actor, kind(), messages.Ack)
+    def _acknowledged(self, given: dict[str, Any], kind: type[messages.Message]) -> dict[str, Any]:
+        read(given, Nothing)
+        answer = self._ask("dispatcher", kind(), messages.Ack)
         if not answer.ok:
-            raise InternalError("internal.bug", f"{actor}: {answer.value}")
+            raise InternalError("internal.bug", f"dispatcher: {answer.value}")
         return {"ok": True, "value": answer.value}
 
     def _ask(self, actor: str, message: Any, expected: type, timeout: float = ANSWER_S) -> Any:
@@ -193,15 +216,12 @@ def _no_reload() -> dict[str, Any]:
     )
 
 
-def _texts(given: dict[str, Any], key: str) -> tuple[str, ...]:
-    values = given.get(key)
-    if (
-        not isinstance(values, list)
-        or not values
-        or not all(isinstance(item, str) and item for item in values)
-    ):
-        raise RequestError("request.bad_param", f"{key} must be a non-empty list of texts", field=key)
-    return tuple(values)
+def _checked(strategy: Strategy) -> Strategy:
+    try:
+        return validate_strategy(strategy)
+    except RequestError as error:
+        words = f"{strategy.name}: {error.message}"
+        raise RequestError(error.code, words, hint=error.hint, **error.context) from error
 
 
 def _without_none(item: Any) -> dict[str, Any]:

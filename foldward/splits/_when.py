@@ -12,6 +12,7 @@ from foldward.splits._refuse import BadPlan
 _SECOND = 1_000_000_000
 DAY = 86_400 * _SECOND
 _UNITS = {"s": _SECOND, "min": 60 * _SECOND, "h": 3600 * _SECOND, "d": DAY, "w": 7 * DAY}
+_LONGEST = 1e9  # of any unit: longer than any data, and still a number when it is multiplied
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|min|h|d|w)", re.IGNORECASE)
 
 # Candles are at least a second apart, so |t| of a whole series tells seconds and milliseconds from
@@ -28,7 +29,7 @@ def duration(value: object, name: str) -> int:
     elif isinstance(value, np.timedelta64):
         span = int(value.astype("timedelta64[ns]").astype(np.int64))
     elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        span = round(float(match[1]) * _UNITS[match[2].lower()])
+        span = round(min(float(match[1]), _LONGEST) * _UNITS[match[2].lower()])
     else:
         raise BadPlan(
             f"{name} is {value!r}; it is a number of bars, or a duration such as 90d, 6h, 4w or 30min",

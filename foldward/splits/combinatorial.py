@@ -18,6 +18,7 @@ from foldward.splits._refuse import BadPlan, count_of, whole
 from foldward.splits.fold import Fold, Indices, Range, indices, subtract
 
 MAX_SPLITS = 20_000
+_READABLE = 10**15
 
 
 class CombinatorialPurged:
@@ -46,9 +47,12 @@ class CombinatorialPurged:
                 hint=f"choose n_test_groups <= {self.n_groups - 1}",
                 limit=self.n_groups - 1,
             )
-        if self.n_splits > MAX_SPLITS:
+        # C(N, k) >= N: beyond the limit the binomial, which can be astronomical, need not be known.
+        if self.n_groups > MAX_SPLITS or self.n_splits > MAX_SPLITS:
+            exact = self.n_groups <= MAX_SPLITS and self.n_splits < _READABLE
+            many = f"{self.n_splits:,}" if exact else f"far more than {MAX_SPLITS:,}"
             raise BadPlan(
-                f"{n_test_groups} of {n_groups} groups gives {self.n_splits:,} splits; the limit is "
+                f"{n_test_groups} of {n_groups} groups gives {many} splits; the limit is "
                 f"{MAX_SPLITS:,}: each split is a run of its own",
                 hint="fewer groups, or fewer test groups: 10 and 2 give 45 splits and 9 paths",
                 limit=MAX_SPLITS,

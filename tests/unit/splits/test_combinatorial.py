@@ -127,3 +127,9 @@ def test_data_that_cannot_carry_the_plan_is_refused_with_the_reason(plan, data, 
     with pytest.raises(RequestError, match=word) as caught:
         list(plan.split(data, day_end))
     assert caught.value.code == "request.bad_plan"
+
+
+@pytest.mark.parametrize(("groups", "tested"), [(20_000, 10_000), (1_000_000, 500_000), (1e300, 10**30)])
+def test_an_astronomical_count_is_refused_without_being_computed(groups, tested):
+    with pytest.raises(RequestError, match="far more than 20,000 splits; the limit is 20,000"):
+        CombinatorialPurged(groups, tested)

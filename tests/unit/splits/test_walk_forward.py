@@ -169,3 +169,9 @@ def test_the_plan_can_be_read_back():
     assert repr(WalkForward("90d", "30d")) == (
         "WalkForward(train='90d', test='30d', step='30d', anchored=False, purge=0, embargo=0)"
     )
+
+
+def test_a_duration_of_hundreds_of_digits_is_longer_than_any_data():
+    times = np.arange("2024-01-01", "2024-04-10", dtype="datetime64[D]")
+    with pytest.raises(RequestError, match="the data end before the first test window"):
+        WalkForward("9" * 400 + "d", "30d").ranges(times)
