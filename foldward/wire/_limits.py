@@ -8,6 +8,7 @@ from foldward.contracts.errors import WireError
 
 MAX_FRAME = 8 * 1024 * 1024
 MAX_DEPTH = 64
+LARGEST = 2**64 - 1  # no integer on the wire is beyond it, on either side of 0
 
 # Strings are skipped whole. The closing quote is optional and the repeats possessive, so that no input,
 # however broken, is scanned twice.

@@ -10,13 +10,14 @@ import msgspec
 
 from foldward.contracts.errors import suggestion
 from foldward.contracts.jobs import MAX_SEED, Backtest, Heartbeat
+from foldward.wire._limits import LARGEST
 from foldward.wire._misfit import Misfit
 from foldward.wire._results import Message, read_result
 from foldward.wire._strategy import read_strategy
 
-LARGEST = 2**64 - 1
 REQUEST_FIELDS = tuple(field.name for field in msgspec.structs.fields(Backtest))
 CANDLE_ALIASES = {"timestamp": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
+_CANDLE = frozenset(CANDLE_ALIASES.values())
 _MISSING = re.compile(r"Object missing required field `([^`]*)`(?: - at `\$([^`]*)`)?")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`(?: - at `\$([^`]*)`)?")
 _OTHER = re.compile(r"(.*?)(?: - at `\$([^`]*)`)?", re.DOTALL)
@@ -79,9 +80,7 @@ def whole(plain: dict[str, Any], *names: str) -> None:
 
 
 def _request(plain: dict[str, Any]) -> Backtest:
-    request_id = plain.get("request_id")
-    if not isinstance(request_id, str) or not request_id.strip() or len(request_id) > 200:
-        raise Misfit("request_id", "is missing or not a readable string", "wire.missing_request_id")
+    _check_id(plain.get("request_id"))
     finite(plain, "")
     out = {key: value for key, value in plain.items() if key not in ("action", "costs") and value is not None}
     for key in out:
@@ -112,6 +111,20 @@ def _request(plain: dict[str, Any]) -> Backtest:
             key: _candles(rows, f"aux_candles.{key}") for key, rows in out["aux_candles"].items()
         }
     job: Backtest = convert(out, Backtest)
+    check_request(job)
+    return job
+
+
+def _check_id(request_id: Any) -> None:
+    if not isinstance(request_id, str) or not request_id.strip() or len(request_id) > 200:
+        raise Misfit("request_id", "is missing or not a readable string", "wire.missing_request_id")
+
+
+def check_request(job: Backtest) -> None:
+    """Raise Misfit for what the types of a request cannot say."""
+    _check_id(job.request_id)
+    if not job.strategy.name.strip():
+        raise Misfit("strategy.name", "is empty")
     for path, minutes in (("strategy.timeframe", job.strategy.timeframe), ("timeframe", job.timeframe)):
         if not 0 < minutes <= 10_000_000:
             raise Misfit(path, f"is {minutes}, not a number of minutes > 0")
@@ -122,7 +135,6 @@ def _request(plain: dict[str, Any]) -> Backtest:
     if job.deadline_s is not None and job.deadline_s <= 0:
         raise Misfit("deadline_s", f"is {job.deadline_s}, not > 0")
     _seconds(job)
-    return job
 
 
 # null in one of these means "not given"
@@ -157,7 +169,7 @@ def _candles(rows: Any, path: str) -> Any:
     for place, row in enumerate(rows):
         if not isinstance(row, dict):
             raise Misfit(f"{path}[{place}]", "is not an object")
-        if type(row.get("t")) is not int or len(row) < 6:
+        if type(row.get("t")) is not int or not row.keys() >= _CANDLE:
             row = {CANDLE_ALIASES.get(key, key): value for key, value in row.items()}
             whole(row, "t")
         out.append(row)

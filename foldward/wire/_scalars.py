@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from foldward.wire._misfit import Misfit
@@ -15,14 +16,20 @@ _FALSE = frozenset({"nil", "false", "#f"})
 _BARE = _TRUE | _FALSE | {"inf", "infinity", "nan"}
 
 
+@lru_cache(4096)
+def is_bare(name: str) -> bool:
+    """Whether a symbol written without quotes reads back as the same name."""
+    return PLAIN_KEY.fullmatch(name) is not None and name not in _BARE
+
+
 class Shape:
     """How one field is read from a node and written as text."""
 
     def read(self, node: Node, path: str) -> Any:
         raise Misfit(path, "has no shape")  # pragma: no cover - every shape overrides it
 
-    def write(self, value: Any, path: str) -> str:
-        raise Misfit(path, "has no shape")  # pragma: no cover - every shape overrides it
+    def write(self, value: Any) -> str:
+        raise Misfit("", "has no shape")  # pragma: no cover - every shape overrides it
 
 
 class _Scalar(Shape):
@@ -58,8 +65,7 @@ class Number(_Scalar):
             raise Misfit(path, f"is {atom[:40]!r}, not a number")
         return number
 
-    def write(self, value: Any, path: str) -> str:
-        return "nil" if value is None else write_number(value, path)
+    write = staticmethod(write_number)
 
 
 class Boolean(_Scalar):
@@ -73,9 +79,9 @@ class Boolean(_Scalar):
             return False
         raise Misfit(path, f"is {atom[:40]!r}, not a boolean")
 
-    def write(self, value: Any, path: str) -> str:
+    def write(self, value: Any) -> str:
         if not isinstance(value, bool):
-            raise Misfit(path, f"is {value!r}, not a boolean")
+            raise Misfit("", f"is {value!r}, not a boolean")
         return "t" if value else "nil"
 
 
@@ -88,11 +94,11 @@ class String(_Scalar):
     def atom(self, atom: str, path: str) -> Any:
         return None if atom.lower() == "nil" else str(atom)
 
-    def write(self, value: Any, path: str) -> str:
+    def write(self, value: Any) -> str:
         if value is None:
             return "nil"
         if not isinstance(value, str):
-            raise Misfit(path, f"is {value!r}, not a string")
+            raise Misfit("", f"is {value!r}, not a string")
         return quote(value)
 
 
@@ -108,10 +114,10 @@ class Symbol(String):
         name = atom.rsplit(":", 1)[-1]
         return name.upper().replace("-", "_") if self.upper else name.lower()
 
-    def write(self, value: Any, path: str) -> str:
-        if isinstance(value, str) and not self.upper and PLAIN_KEY.fullmatch(value) and value not in _BARE:
+    def write(self, value: Any) -> str:
+        if isinstance(value, str) and not self.upper and is_bare(value):
             return value
-        return super().write(value, path)
+        return super().write(value)
 
 
 class Loose(_Scalar):
@@ -131,11 +137,11 @@ class Loose(_Scalar):
             return lowered in _TRUE
         return str(atom)
 
-    def write(self, value: Any, path: str) -> str:
+    def write(self, value: Any) -> str:
         if value is None:
             return "nil"
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, str):
             return quote(value)
-        return write_number(value, path)
+        return write_number(value)

@@ -72,7 +72,7 @@ def _result_shape() -> Record:
     return Record(_fields(Result, special), always=METRICS, aliases=ALIASES)
 
 
-_MESSAGES = {
+MESSAGES = {
     "action": _request_shape(),
     "BACKTEST_RESULT": Record({"type": String(), "result": _result_shape()}),
     "HEARTBEAT": Record({"type": String(), **_fields(Heartbeat, {})}),
@@ -85,15 +85,15 @@ def read_sexp(raw: bytes) -> Any:
     root = parse(raw)
     for key, node in alist(root, ""):
         if key == "action":
-            return _MESSAGES["action"].read(root, "")
+            return MESSAGES["action"].read(root, "")
         if key == "type":
             kind = _TYPE.read(node, "type")
-            shape = _MESSAGES.get(kind) if kind != "action" else None
+            shape = MESSAGES.get(kind) if kind != "action" else None
             return shape.read(root, "") if shape is not None else {"type": kind}
     raise Misfit("", "neither action nor type is given", "wire.unknown_type")
 
 
 def write_sexp(plain: dict[str, Any]) -> bytes:
     """One line. Raises Misfit for what cannot be written."""
-    shape = _MESSAGES["action" if "action" in plain else plain["type"]]
-    return shape.write(plain, "").encode()
+    shape = MESSAGES["action" if "action" in plain else plain["type"]]
+    return shape.write(plain).encode()

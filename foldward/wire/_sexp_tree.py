@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
+from foldward.wire._limits import LARGEST
 from foldward.wire._misfit import Misfit
 from foldward.wire._sexp_read import Atom, List, Node, Text
 
 _INTEGER = re.compile(r"[+-]?[0-9]+\.?")
 _DECIMAL = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[esfdlESFDL]([+-]?[0-9]+))?")
 PLAIN_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_SPECIAL = re.compile(r'["\\\n\r]').search
 _NAN = re.compile(r"[+-]?nan(\.0)?|#<.*nan.*>|[+-]?1d\+-0", re.IGNORECASE)
 _INFINITE = re.compile(
     r"([+-])?(inf(inity)?(\.0)?|1d\+\+0)|#\.sb-ext:(double|single)-float-(positive|negative)-infinity"
@@ -91,21 +94,29 @@ def read_number(atom: str) -> int | float | None:
     return None
 
 
-def write_number(value: Any, path: str) -> str:
-    """Text that reads back bit-equal; refuses NaN and infinities."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Misfit(path, f"is {value!r}, not a number")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Misfit(path, f"is {value}", "wire.not_finite")
+def write_number(value: Any) -> str:
+    """Text that reads back bit-equal, nil for None; refuses NaN, infinities and integers beyond 64 bits."""
+    if type(value) is float:
+        if not isfinite(value):
+            raise Misfit("", f"is {value}", "wire.not_finite")
+        return repr(value)
+    if value is None:
+        return "nil"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Misfit("", f"is {value!r}, not a number")
+    if not -LARGEST <= value <= LARGEST:
+        raise Misfit("", "has more than 64 bits")
     return repr(value)
 
 
 def quote(text: str) -> str:
     """A string literal on one line."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'"{escaped}"'
+    if _SPECIAL(text):
+        text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{text}"'
 
 
+@lru_cache(4096)
 def write_key(key: str) -> str:
     """A key: bare where the reader gives the same back, else quoted."""
     return key if PLAIN_KEY.fullmatch(key) else quote(key)

@@ -5,16 +5,15 @@ the same plain data that JSON gives, writing takes plain data. Free-form values 
 schema and travel as JSON in a string. Faults are raised as `Misfit` with the path of the field.
 """
 
-# ruff: noqa: ARG002 - all shapes share one signature
-
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
 from msgspec import inspect
 
+from foldward.wire._finite import require_sound, sound
 from foldward.wire._misfit import Misfit
 from foldward.wire._scalars import Boolean, Loose, Number, Shape, String, Symbol
 from foldward.wire._sexp_read import Atom, List, Node, Text
@@ -40,8 +39,12 @@ class FreeForm(Shape):
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise Misfit(path, f"is not JSON in a string ({error})") from None
 
-    def write(self, value: Any, path: str) -> str:
-        return "nil" if value is None else quote(msgspec.json.encode(value).decode())
+    def write(self, value: Any) -> str:
+        if value is None:
+            return "nil"
+        if not sound(value):
+            require_sound(value, "")
+        return quote(msgspec.json.encode(value).decode())
 
 
 class Sequence(Shape):
@@ -57,8 +60,14 @@ class Sequence(Shape):
             raise Misfit(path, "is not a list")
         return [self.item.read(item, f"{path}[{i}]") for i, item in enumerate(entries(node, path))]
 
-    def write(self, value: Any, path: str) -> str:
-        return "(" + " ".join(self.item.write(item, f"{path}[{i}]") for i, item in enumerate(value)) + ")"
+    def write(self, value: Any) -> str:
+        write = self.item.write
+        parts: list[str] = []
+        try:
+            parts.extend(map(write, value))
+        except Misfit as fault:
+            raise fault.inside(f"[{len(parts)}]") from None
+        return "(" + " ".join(parts) + ")"
 
 
 class Row(Shape):
@@ -78,8 +87,13 @@ class Row(Shape):
             raise Misfit(path, f"has {len(items)} elements, not {len(self.places)}")
         return [shape.read(item, path) for shape, item in zip(self.places, items, strict=True)]  # type: ignore[arg-type]
 
-    def write(self, value: Any, path: str) -> str:
-        parts = [shape.write(item, path) for shape, item in zip(self.places, value, strict=True)]
+    def write(self, value: Any) -> str:
+        parts: list[str] = []
+        try:
+            for shape, item in zip(self.places, value, strict=True):
+                parts.append(shape.write(item))
+        except Misfit as fault:
+            raise fault.inside(f"[{len(parts)}]") from None
         return "(" + " ".join(parts) + ")"
 
 
@@ -96,9 +110,16 @@ class Table(Shape):
                 out[key] = self.value.read(item, f"{path}.{key}")
         return out
 
-    def write(self, value: Any, path: str) -> str:
-        pairs = (f"({write_key(k)} . {self.value.write(v, f'{path}.{k}')})" for k, v in value.items())
-        return "(" + "".join(pairs) + ")"
+    def write(self, value: Any) -> str:
+        write = self.value.write
+        parts = ["("]
+        key = ""
+        try:
+            for key, item in value.items():
+                parts.append(f"({write_key(key)} . {write(item)})")
+        except Misfit as fault:
+            raise fault.inside(key) from None
+        return "".join(parts) + ")"
 
 
 class Record(Shape):
@@ -121,6 +142,7 @@ class Record(Shape):
         self.fields = dict(fields)
         self.optional = frozenset(optional)
         self.always = frozenset(always)
+        self._writing = tuple(self._plan(name, shape) for name, shape in self.fields.items())
         self.reading = {**self.fields, **{k: self.fields[v] for k, v in (aliases or {}).items()}}
 
     def read(self, node: Node, path: str) -> Any:
@@ -143,16 +165,26 @@ class Record(Shape):
                 out[key] = []
         return out
 
-    def write(self, value: Any, path: str) -> str:
-        parts = []
-        for name, shape in self.fields.items():
-            item = value.get(name)
-            where = f"{path}.{name}" if path else name
-            if name in self.optional:
-                parts.append(f"({name})" if item is None else f"({name} {shape.write(item, where)})")
-            elif item is not None or (name in self.always and name in value):
-                parts.append(f"({name} . {shape.write(item, where)})")
-        return "(" + "".join(parts) + ")"
+    def write(self, value: Any) -> str:
+        get = value.get
+        parts = ["("]
+        name = ""
+        try:
+            for name, write, head, tail, absent in self._writing:
+                item = get(name)
+                if item is not None:
+                    parts.append(head + write(item) + tail)
+                elif absent and (name in value or name in self.optional):
+                    parts.append(absent)
+        except Misfit as fault:
+            raise fault.inside(name) from None
+        return "".join(parts) + ")"
+
+    def _plan(self, name: str, shape: Shape) -> tuple[str, Callable[[Any], str], str, str, str]:
+        """How a field is written: name, writer, what stands before and behind, and the absent field."""
+        if name in self.optional:
+            return name, shape.write, f"({name} ", ")", f"({name})"
+        return name, shape.write, f"({name} . ", ")", f"({name} . nil)" if name in self.always else ""
 
 
 def shape_of(kind: inspect.Type, special: Mapping[str, Shape], name: str = "") -> Shape:

@@ -129,7 +129,7 @@ def _volume(own: dict[str, Any], flat: dict[str, Any], path: str) -> None:
 def _barriers(own: dict[str, Any], flat: dict[str, Any], path: str) -> None:
     sl, tp = (_number(flat, key, path) for key in ("atr_barrier_sl", "atr_barrier_tp"))
     if sl > 0:
-        own["sl"], own["tp"] = _atr_text(sl), _atr_text(tp)
+        own["sl"], own["tp"] = atr_text(sl), atr_text(tp)
     elif tp > 0:
         raise Misfit(f"{path}.atr_barrier_tp", f"is {tp!r} without atr_barrier_sl > 0")
 
@@ -159,7 +159,8 @@ def _number(flat: dict[str, Any], key: str, path: str) -> float:
     return float(value)
 
 
-def _atr_text(multiple: float) -> str:
+def atr_text(multiple: float) -> str:
+    """A level in multiples of the ATR: 2.0 → `2atr`."""
     return f"{int(multiple) if multiple.is_integer() else multiple!r}atr"
 
 
@@ -168,7 +169,7 @@ def _atr_multiple(level: Any) -> float | None:
     if match is None:
         return None
     multiple = float(match[1])
-    return multiple if multiple > 0 and _atr_text(multiple) == level else None
+    return multiple if multiple > 0 and atr_text(multiple) == level else None
 
 
 def _unknown(name: str, path: str) -> Misfit:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
 from typing import Any, Literal, NoReturn
 
 import msgspec
 
 from foldward.contracts.errors import WireError
 from foldward.contracts.jobs import Backtest, Result
+from foldward.wire._canonical import canonical
+from foldward.wire._finite import require_sound, sound
 from foldward.wire._limits import MAX_FRAME, check_limits
 from foldward.wire._messages import read_message
 from foldward.wire._misfit import Misfit
+from foldward.wire._quick import REQUEST_HEAD, RESULT_HEAD, quick_request, quick_result
 from foldward.wire._results import Message, complete, read_result
 from foldward.wire._sexp import read_sexp, write_sexp
 from foldward.wire._strategy import write_strategy
@@ -20,19 +22,8 @@ from foldward.wire._strategy import write_strategy
 Format = Literal["json", "sexp"]
 
 
-class _ResultEnvelope(msgspec.Struct):
-    type: Literal["BACKTEST_RESULT"]
-    result: Result
-
-
-_RESULT = msgspec.json.Decoder(_ResultEnvelope)
 _PLAIN = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
-# Twenty digits in a row may be an integer that 64 bits do not hold; seeds have twenty, so they are looked at.
-# A pattern that finds them takes longer than decoding.
-_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG = b"0" * 20
-_RESULT_HEAD = b'{"type":"BACKTEST_RESULT",'
 
 
 def loads(raw: bytes, *, max_frame: int = MAX_FRAME) -> Message:
@@ -43,14 +34,23 @@ def loads(raw: bytes, *, max_frame: int = MAX_FRAME) -> Message:
     (with the field's path in the message and in `context["field"]`).
     """
     check_limits(raw, max_frame=max_frame)
-    if raw.startswith(_RESULT_HEAD) and not _beyond_64_bits(raw):
-        try:
-            result = _RESULT.decode(raw).result
-            complete(result)
-        except (ValueError, RecursionError, Misfit):
-            pass  # the careful way below finds the field or the alias
-        else:
-            return result
+    message = _quickly(raw)
+    return _carefully(raw) if message is None else message
+
+
+def _quickly(raw: bytes) -> Message | None:
+    """What our own writers write, and None for all else."""
+    if raw.startswith(RESULT_HEAD):
+        return quick_result(raw)
+    if raw.startswith(REQUEST_HEAD):
+        return quick_request(raw)
+    line = canonical(raw) if raw.startswith(b"((") else None
+    if line is None:
+        return None
+    return quick_result(line) if line.startswith(RESULT_HEAD) else quick_request(line, ours=True)
+
+
+def _carefully(raw: bytes) -> Message:
     try:
         if raw[:1] == b"{":
             return read_message(_read_json(raw))
@@ -74,8 +74,8 @@ def dumps(message: Message, format: Format = "json", *, peer: bool = False) -> b
     try:
         if isinstance(message, Result):
             complete(message)
-        if not _sound(message):
-            _finite(message, "result" if isinstance(message, Result) else "")
+        if format == "json" and not sound(message):
+            require_sound(message, "result" if isinstance(message, Result) else "")
         if format == "json" and not (peer and isinstance(message, Backtest)):
             body = _encode(message)
             if isinstance(message, Result):
@@ -102,17 +102,6 @@ def encoding_of(raw: bytes) -> Format:
     return "sexp" if raw[:1] == b"(" else "json"
 
 
-def _beyond_64_bits(raw: bytes) -> bool:
-    zeros = raw.translate(_ZEROS)
-    at = zeros.find(_LONG)
-    while at >= 0:
-        end = at + len(_LONG)
-        if zeros[end : end + 1] == b"0" or raw[at - 1 : at] == b"-" or int(raw[at:end]) >= 2**64:
-            return True
-        at = zeros.find(_LONG, end)
-    return False
-
-
 def _read_json(raw: bytes) -> Any:
     try:
         return _PLAIN.decode(raw)
@@ -136,55 +125,3 @@ def _refuse(raw: bytes, error: BaseException) -> NoReturn:
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= 40 else float(digits)
-
-
-def _sound(value: Any) -> bool:
-    """Whether every number in a struct, dict or list is finite; `_finite` then says which one is not."""
-    items: Any
-    if isinstance(value, msgspec.Struct):
-        items = msgspec.structs.astuple(value)
-    elif type(value) is dict:
-        items = value.values()
-    elif isinstance(value, list | tuple):
-        items = value
-    else:
-        return True
-    for item in items:
-        kind = type(item)
-        if kind is float:
-            if not isfinite(item):
-                return False
-        elif kind not in _SAFE and not _sound(item):
-            return False
-    return True
-
-
-def _finite(value: Any, path: str) -> None:
-    """Refuse NaN and infinities in a struct, dict or list: msgspec would write null, another statement."""
-    if isinstance(value, msgspec.Struct):
-        items: Any = [(name, getattr(value, name)) for name in value.__struct_fields__]
-        join = f"{path}." if path else ""
-    elif type(value) is dict:
-        items = value.items()
-        join = f"{path}."
-    elif isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            kind = type(item)
-            if kind is float:
-                if not isfinite(item):
-                    raise Misfit(f"{path}[{place}]", f"is {item}", "wire.not_finite")
-            elif kind not in _SAFE:
-                _finite(item, f"{path}[{place}]")
-        return
-    else:
-        return
-    for name, item in items:
-        kind = type(item)
-        if kind is float:
-            if not isfinite(item):
-                raise Misfit(f"{join}{name}", f"is {item}", "wire.not_finite")
-        elif kind not in _SAFE:
-            _finite(item, f"{join}{name}")
-
-
-_SAFE = frozenset({str, int, bool, type(None)})

@@ -50,6 +50,10 @@ class WorkerPort:
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor.socket, zmq.POLLIN)
 
+    def watch(self, descriptor: int) -> None:
+        """Let `poll` return as soon as this descriptor can be read too; whoever owns it empties it."""
+        self._poller.register(descriptor, zmq.POLLIN)
+
     def poll(self, timeout_ms: int) -> list[tuple[str, bytes]]:
         """Work that has arrived, as (request_id, message); waits at most `timeout_ms` for some."""
         self._poller.poll(timeout_ms)

@@ -16,6 +16,7 @@ from foldward.contracts.jobs import (
     Backtest,
     Candle,
     Costs,
+    Fault,
     Filter,
     Heartbeat,
     Result,
@@ -25,6 +26,7 @@ from foldward.contracts.jobs import (
 )
 from foldward.wire import dumps, loads
 from foldward.wire._results import METRICS
+from foldward.wire.codec import _carefully, _quickly
 
 pytestmark = pytest.mark.slow
 RUNS = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
@@ -36,6 +38,7 @@ ident = st.text(string.ascii_letters + string.digits + '-_ .:()"\\', min_size=1,
 number = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(0, 1e15, allow_nan=False)
 seconds = st.integers(-10_000_000_000, 10_000_000_000)
+sixty_four_bits = st.integers(-(2**64) + 1, 2**64 - 1)
 minutes = st.integers(1, 43_200)
 level = st.one_of(st.none(), number, st.sampled_from(["3%", "2atr", "2.5atr", "0.1atr", "1e-05atr", "off"]))
 candle = st.builds(Candle, seconds, number, number, number, number, number)
@@ -132,7 +135,9 @@ def result(draw):
         trade_list=draw(
             st.none()
             | st.lists(
-                st.dictionaries(ident, st.none() | st.integers() | number | text | st.booleans(), max_size=3),
+                st.dictionaries(
+                    ident, st.none() | sixty_four_bits | number | text | st.booleans(), max_size=3
+                ),
                 max_size=2,
             ).map(tuple)
         ),
@@ -241,3 +246,71 @@ def test_any_json_object_raises_only_wire_errors(plain):
         only_wire_errors(json.dumps({**plain, **action}).encode())
     body = {"type": "BACKTEST_RESULT", "result": {"request_id": "r", "metrics": {"a": math.nan}, **plain}}
     only_wire_errors(json.dumps(body).encode())
+
+
+def the_quick_way_says_what_the_careful_way_says(raw):
+    quick = _quickly(raw)
+    if quick is not None:
+        assert same(quick, _carefully(raw))
+
+
+EDITS = (
+    b"", b" ", b"-0", b"007", b"1e400", b"nil", b"null", b"t", b'"', b'" "', b")(", b" . ", b") (", b":",
+    b'"a":1,', b"(t . 1)", b"(pnl . 1)", b"(sharpe-ratio . 1)", b"\\", b"\\n", b"\\t", b"\xff", b"9" * 20,
+    b'"volume":1.0,', b'"symbol":"x",', b"error", b"2.0", b"\n", b"\x01",
+)  # fmt: skip
+simple = st.text('ab -_.:(t)nil\\"', max_size=8)
+plain_result = st.builds(
+    Result,
+    request_id=ident,
+    strategy_name=simple,
+    **dict.fromkeys(("trades", "wins", "losses"), st.integers(0, 10_000)),
+    **dict.fromkeys(("pnl", "sharpe", "sortino"), number),
+    **dict.fromkeys(("max_drawdown", "profit_factor"), positive),
+    win_rate=st.floats(0, 100),
+    metrics=st.dictionaries(st.sampled_from("abct"), number, max_size=3),
+    reasons=st.dictionaries(st.sampled_from("abct"), simple, max_size=3),
+    window=st.none() | st.builds(Window, seconds, seconds, st.integers(0, 10**6)),
+    notes=st.lists(simple, max_size=3).map(tuple),
+    trade_list=st.none()
+    | st.lists(
+        st.dictionaries(
+            st.sampled_from("abt"), st.none() | st.integers(-9, 9) | number | simple | st.booleans()
+        ),
+        max_size=3,
+    ).map(tuple),
+    equity=st.none() | st.lists(st.tuples(seconds, number), max_size=3).map(tuple),
+    blocks=st.none() | st.dictionaries(simple, json_data, max_size=2),
+    faults=st.lists(st.builds(Fault, simple, simple), max_size=3).map(tuple),
+    timings=st.dictionaries(st.sampled_from("abt"), number, max_size=2),
+    seed=st.none() | st.integers(0, MAX_SEED),
+    attempt=st.integers(1, 3),
+)
+
+
+@pytest.mark.parametrize("form", ["json", "sexp", "peer"])
+@RUNS
+@given(message=st.one_of(request, result(), plain_result))
+def test_the_quick_reader_and_the_careful_one_agree_on_all_messages(form, message):
+    raw = dumps(message, "sexp" if form == "sexp" else "json", peer=form == "peer")
+    the_quick_way_says_what_the_careful_way_says(raw)
+    assert same(loads(raw), message)
+
+
+@RUNS
+@given(
+    data=st.data(),
+    form=st.sampled_from(["json", "sexp"]),
+    message=st.one_of(request, plain_result),
+)
+def test_the_two_readers_agree_on_edited_messages(data, form, message):
+    raw = dumps(message, form)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(raw)))
+        end = place + data.draw(st.integers(0, 12))
+        new = data.draw(st.sampled_from(EDITS))
+        raw = raw[:place] + new + raw[end:]
+    quick = _quickly(raw)
+    if quick is not None:
+        assert same(quick, loads(raw))
+        assert same(quick, _carefully(raw))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foldward.wire.codec import _beyond_64_bits
+from foldward.wire._quick import beyond_64_bits
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from foldward.wire.codec import _beyond_64_bits
     ],
 )
 def test_a_run_of_twenty_digits_is_looked_at(raw: bytes, beyond: bool) -> None:
-    assert _beyond_64_bits(raw) is beyond
+    assert beyond_64_bits(raw) is beyond
