@@ -225,7 +225,7 @@ def pragmas(database: Path) -> dict[str, Any]:
 def throughput(core: Core, options: argparse.Namespace) -> dict[str, Any]:
     """All jobs in one order; the clock runs from the order to the last commit's news."""
     core.start()
-    core.worker("worker-1", "--capacity", str(options.capacity))
+    worker = core.worker("worker-1", "--capacity", str(options.capacity))
     names = core.strategies(options.jobs + options.warm)
     inbox = Inbox()
     core.ears.expect(options.warm)
@@ -235,6 +235,7 @@ def throughput(core: Core, options: argparse.Namespace) -> dict[str, Any]:
     gc.collect()
     core.ears.expect(options.jobs)
     watch = _threads.Watch()
+    before = _threads.process_us(worker.pid)
     began = time.perf_counter()
     core.submit(names[options.warm :], inbox)
     answer: Submitted = inbox.get(LIMIT_S)
@@ -244,6 +245,7 @@ def throughput(core: Core, options: argparse.Namespace) -> dict[str, Any]:
         raise TimeoutError(f"{core.ears.applied} of {options.jobs} applied")
     seconds = time.perf_counter() - began
     threads = watch.shares(options.jobs)
+    worked = (_threads.process_us(worker.pid) - before) / options.jobs
     with Reader(core.database) as reader:
         counters = reader.counters()
     total = options.jobs + options.warm
@@ -253,6 +255,7 @@ def throughput(core: Core, options: argparse.Namespace) -> dict[str, Any]:
         "seconds": seconds,
         "admitted_s": admitted,
         "core_cpu_us_per_job": sum(threads.values()),
+        "worker_cpu_us_per_job": worked,
         "threads_us_per_job": threads,
         "pragmas": pragmas(core.database),
     }
