@@ -92,7 +92,8 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     """A request for work: BACKTEST on the wire, `payload` in the queue.
 
     start_time and end_time are inclusive Unix seconds; None means the data's first or last bar. `data_id` is
-    the fingerprint of canonical candles in the cache. `plan` holds what the phase needs: splits for wfv and
+    the fingerprint of canonical candles in the cache; `aux_data_ids` are those of the filter's own candles,
+    by timeframe label. `plan` holds what the phase needs: splits for wfv and
     cpcv, statistics of all trials for evidence. `windows` asks for many ranges of one strategy in one job.
     """
 
@@ -109,6 +110,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     candles: tuple[Candle, ...] | None = None
     aux_candles: dict[str, tuple[Candle, ...]] | None = None
     aux_candles_files: dict[str, str] | None = None
+    aux_data_ids: dict[str, str] | None = None
     swap_history: tuple[Swap, ...] | None = None
     start_time: int | None = None
     end_time: int | None = None
@@ -205,16 +207,19 @@ def job_digest(
     seed: int,
     engine: str,
     plan: dict[str, Any] | None = None,
+    aux: dict[str, str] | None = None,
 ) -> str:
-    """The identity of a piece of work: two requests with the same digest have the same answer."""
-    return digest(
-        {
-            "strategy": msgspec.to_builtins(strategy),
-            "phase": phase,
-            "data": fingerprint,
-            "window": list(window),
-            "seed": seed,
-            "engine": engine,
-            "plan": plan,
-        }
-    )
+    """The identity of a piece of work: two requests with the same digest have the same answer.
+
+    aux: the fingerprints of the filter's own candles, where it has any.
+    """
+    content: dict[str, Any] = {
+        "strategy": msgspec.to_builtins(strategy),
+        "phase": phase,
+        "data": fingerprint,
+        "window": list(window),
+        "seed": seed,
+        "engine": engine,
+        "plan": plan,
+    }
+    return digest({**content, "aux": aux} if aux else content)

@@ -29,6 +29,9 @@ class CoreTable(Table):
     )
     data_roots: tuple[str, ...] = Field((), description="folders that candles may be read from")
     kinds: tuple[str, ...] = Field((), description="modules that register further kinds of strategy")
+    cluster: str = Field(
+        "", description="Ray cluster that computes too: host:port, auto, or local[:CPUS]; empty: none"
+    )
     memory_mb: int = Field(4096, ge=256, description="address-space limit of one worker, in MiB")
     stop_s: Positive = Field(3.5, description="time for the whole stop; honcho kills after 5 s")
 

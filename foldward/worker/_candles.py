@@ -59,6 +59,11 @@ def load_aux(
     for key, rows in (job.aux_candles or {}).items():
         minutes = parse_timeframe(key)
         aux[minutes] = inline_bars(rows, minutes, job.symbol)
+    for key, fingerprint in (job.aux_data_ids or {}).items():
+        minutes = parse_timeframe(key)
+        if minutes not in aux:
+            aux[minutes] = _cached(fingerprint, cache, notes)
+            notes.append(f"filter candles {timeframe_label(minutes)} {fingerprint}")
     for key, path in (job.aux_candles_files or {}).items():
         minutes = parse_timeframe(key)
         if minutes not in aux:
@@ -133,15 +138,28 @@ def _cached(fingerprint: str, cache: Cache, notes: list[str]) -> Bars:
     return kept[0]
 
 
-def _load(fingerprint: str, cache: Cache, notes: list[str]) -> Bars:
+def forget(cache: Cache, but: Iterable[str]) -> None:
+    """Let go of every kept series of this cache but these."""
+    shelf, wanted = _shelves.get(cache), frozenset(but)
+    for fingerprint in [name for name in shelf or () if name not in wanted]:
+        del shelf[fingerprint]  # type: ignore[index] # it has a key
+
+
+def load_whole(fingerprint: str, cache: Cache, notes: list[str] | None = None) -> Bars:
+    """A series of the cache; a damaged entry is stored anew first. Raises DataError."""
     try:
-        bars = cache.load(fingerprint)
+        return cache.load(fingerprint)
     except DataError as error:
         if error.code != "data.corrupt":
             raise
         cache.rebuild(fingerprint)
-        notes.append("the cache entry was damaged and has been stored anew")
-        bars = cache.load(fingerprint)
+        if notes is not None:
+            notes.append("the cache entry was damaged and has been stored anew")
+        return cache.load(fingerprint)
+
+
+def _load(fingerprint: str, cache: Cache, notes: list[str]) -> Bars:
+    bars = load_whole(fingerprint, cache, notes)
     entry = cache.entry(fingerprint)
     if entry is not None:
         notes += [f"data warning {item.code} ({item.count})" for item in entry.warnings]

@@ -31,7 +31,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--memory-mb", type=int, default=0, help="limit of the address space; 0: none")
     made.add_argument("--log", help="log file beside stderr")
     made.add_argument("--log-level", default="INFO")
-    made.add_argument("--capacity", type=int, default=2, help="requests it may hold: one running, one ahead")
+    made.add_argument(
+        "--capacity",
+        type=int,
+        help="requests it may hold (default 2: one running, one ahead; cluster: 20 a CPU)",
+    )
+    made.add_argument(
+        "--cluster", help="compute on a Ray cluster: host:port, auto, or local[:CPUS] to start one here"
+    )
     made.add_argument("--timeout-s", type=float, default=None, help="longest time of one job")
     made.add_argument("--heartbeat-s", type=float, default=10.0, help="time between signs of life")
     made.add_argument("--parent", type=int, default=None, help="pid whose end is this worker's end")
@@ -57,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if not (options.connect or options.serve or options.self_test):
         parser().error("one of --connect, --serve and --self-test is needed")
+    if options.cluster and not options.connect:
+        parser().error("--cluster needs --connect: a bridge works for core")
     _log.set_up(options.id, options.log, options.log_level.upper())
     try:
         if options.self_test:
@@ -72,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> int:
     # Until the loop can drain, a signal simply ends the process: nothing has been taken yet.
     parent = _parent(options)
+    if options.cluster:
+        from foldward.worker.cluster.start import run_bridge
+
+        return run_bridge(options, parent, _link_settings(options), version())
     wire, settings = _wire(options)
     desk = _desk(options)
     from foldward.worker.process import WorkerProcess
@@ -109,17 +122,21 @@ def _parent(options: argparse.Namespace) -> Parent | None:
     return None
 
 
-def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
+def _link_settings(options: argparse.Namespace) -> Any:
     from foldward.settings import LinkTable
-    from foldward.wire.links import ServicePort, WorkerPort
 
-    secret = os.environ.get("FOLDWARD_LINK__CURVE_SECRET_KEY", "")
-    settings = LinkTable(
+    return LinkTable(
         curve_public_key=options.curve_public_key,
-        curve_secret_key=secret,
+        curve_secret_key=os.environ.get("FOLDWARD_LINK__CURVE_SECRET_KEY", ""),
         curve_server_key=options.curve_server_key,
         allow_plain=options.allow_plain,
     )
+
+
+def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
+    from foldward.wire.links import ServicePort, WorkerPort
+
+    settings = _link_settings(options)
     if options.serve:
         service = ServicePort(
             options.requests,
@@ -130,7 +147,7 @@ def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
         )
         return service, settings
     port = WorkerPort(
-        options.connect, options.id, capacity=options.capacity, version=version(), settings=settings
+        options.connect, options.id, capacity=options.capacity or 2, version=version(), settings=settings
     )
     return port, settings
 
