@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from foldward.cli._command import command
 from foldward.cli._context import Context
-from foldward.cli._output import say
+from foldward.cli._output import print_json, say
 from foldward.contracts.errors import ConfigError
 
 
@@ -55,31 +56,40 @@ def web(
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Port (default 8710; 0 takes a free one).")
     ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Pages only: no buttons.")] = False,
+    login: Annotated[
+        bool, typer.Option("--login", help="Print the address that signs you in to the running dashboard.")
+    ] = False,
 ) -> int:
     """Serve the dashboard; reads the database and core's socket, works while core is down."""
-    import ipaddress
-
     from foldward.app.status import status
-    from foldward.web.serve import serve
+    from foldward.web.serve import login_address, serve
 
+    if login:
+        address = login_address(ctx.home, ctx.settings.web)
+        if ctx.as_json:
+            print_json({"login": address})
+        else:
+            print(address)
+        return 0
     if host is not None:
         ctx.flags["web.host"] = host
     if port is not None:
         ctx.flags["web.port"] = port
+    if read_only:
+        ctx.flags["web.read_only"] = True
     settings = ctx.settings.web
-    try:
-        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not settings.token.get_secret_value():
-        raise ConfigError(
-            "config.invalid",
-            f"web.host {settings.host} is reachable from other machines and web.token is not set",
-            hint="set web.token, or bind 127.0.0.1",
-        )
-    return serve(
-        ctx.home, settings, lambda: status(ctx.home, timeout=2), ready=lambda url: say(f"dashboard: {url}")
-    )
+
+    def ready(url: str) -> None:
+        say(f"dashboard: {url}")
+        if settings.read_only:
+            say("read-only: no buttons")
+        elif sys.stderr.isatty():  # a log keeps no token
+            say(f"sign in to act: {login_address(ctx.home, settings)}")
+        else:
+            say(f"sign in to act: foldward web --login --home {ctx.home.root}")
+
+    return serve(ctx.home, settings, lambda: status(ctx.home, timeout=2), ready=ready)
 
 
 def worker(typer_context: typer.Context) -> None:

@@ -572,6 +572,7 @@ declare(
     exit_code=2,
 )
 declare("supervision.core_down", "No core is running in this home.", "foldward core --home DIR", exit_code=3)
+declare("supervision.web_down", "No dashboard runs in this home.", "foldward web --home DIR", exit_code=3)
 declare(
     "supervision.no_answer",
     "The core did not answer in time.",

@@ -104,7 +104,7 @@ class Access:
 
 
 def same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether a request was sent by a page of ours: Origin is our Host; without one, what the browser says."""
+    """Whether a page of ours sent it: Origin is our Host; without one, what the browser says."""
     origin = headers.get("origin")
     if origin is not None:
         return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()

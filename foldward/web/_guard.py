@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -25,7 +25,7 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 OPEN_PATHS = ("/healthz", "/readyz", "/login")
-Refused = Callable[[Scope, int, str, str], Awaitable[Response]]
+Refused = Callable[[int, str, str], Response]
 
 
 class Guard:
@@ -49,15 +49,14 @@ class Guard:
                 message["headers"] = [*message["headers"], *HEADERS, (b"cache-control", kept)]
             await send(message)
 
-        answer = await self._refusal(scope, path)
+        answer = self._refusal(scope, path)
         await (answer or self._app)(scope, receive, sending)
 
-    async def _refusal(self, scope: Scope, path: str) -> Response | None:
+    def _refusal(self, scope: Scope, path: str) -> Response | None:
         headers = Headers(scope=scope)
         access = self._access
         if not access.knows_host(headers.get("host")):
-            return await self._refused(
-                scope,
+            return self._refused(
                 421,
                 "This is not a name of this dashboard",
                 "Open it by its address, or add the name to web.hosts in foldward.toml.",

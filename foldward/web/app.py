@@ -1,167 +1,127 @@
-"""The dashboard: reads the database read-only and core's socket, changes nothing by itself.
+"""The dashboard: reads the database read-only and core's socket; its buttons are verbs of core.
 
 Every page works while core is down, and says so. The live parts come by server-sent events and replace
-elements by id; without script the pages are whole all the same.
+elements by id; without script the pages are whole all the same, and every button is a plain form.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from loguru import logger
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actors.metrics import metrics_text
-from foldward.console import Client
-from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError
-from foldward.settings import Home
-from foldward.web import views
+from foldward.settings import Home, WebTable
+from foldward.web import _api
+from foldward.web._access import Access
+from foldward.web._actions import Actions
+from foldward.web._api import Api
+from foldward.web._guard import Guard
+from foldward.web._live import Live
+from foldward.web._pages import Pages
+from foldward.web._site import Site, StatusSource
 
-LIVE_EVERY_S = 1.0
-HEADERS = [
-    (
-        b"content-security-policy",
-        b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-]
+__all__ = ["StatusSource", "make_app"]
 
-StatusSource = Callable[[], dict[str, Any]]
-
-
-class SafeHeaders:
-    """Adds the security headers to every response."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, sending if scope["type"] == "http" else send)
+TITLES = {
+    400: "This cannot be read",
+    401: "Sign in first",
+    403: "Refused",
+    404: "Not found",
+    405: "Not this way",
+    413: "Too much",
+    415: "Not a form",
+    500: "Something broke here",
+    503: "Not now",
+}
 
 
-class Pages:
-    """The handlers, over one home. `collect` gives the status document (handed in: web knows no app)."""
+def make_app(
+    home: Home, collect: StatusSource, settings: WebTable | None = None, access: Access | None = None
+) -> Starlette:
+    """The ASGI application of one home. `collect` gives the document of `foldward status`."""
+    settings = settings or WebTable()
+    access = access or Access(settings)
+    site = Site(home, collect, access)
 
-    def __init__(self, home: Home, collect: StatusSource) -> None:
-        self._home = home
-        self._collect = collect
-        self._jinja = Environment(
-            loader=PackageLoader("foldward.web"),
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
+    def refusal(code: int, title: str, message: str) -> Response:
+        html = site.render("refused.html", title=title, message=message)
+        return HTMLResponse(html, status_code=code)
+
+    return Starlette(
+        routes=_routes(site),
+        middleware=[Middleware(Guard, access=access, refused=refusal)],
+        exception_handlers=_handlers(site),
+    )
+
+
+def _routes(site: Site) -> list[Route | Mount]:
+    pages, api, actions, live = Pages(site), Api(site), Actions(site), Live(site)
+    return [
+        Route("/", pages.overview),
+        Route("/queue", pages.queue),
+        Route("/request", pages.request),
+        Route("/dead", pages.dead),
+        Route("/dead/{dead_id:int}", pages.letter),
+        Route("/dead/{dead_id:int}/payload", pages.payload),
+        Route("/strategies", pages.strategies),
+        Route("/strategy", pages.strategy),
+        Route("/tree", pages.tree),
+        Route("/latency", pages.latency),
+        Route("/daily", pages.daily),
+        Route("/daily/{day}.{form}", pages.daily_form),
+        Route("/find", pages.find),
+        Route("/live", live.live),
+        Route("/login", actions.login_page, methods=["GET"]),
+        Route("/login", actions.login, methods=["POST"]),
+        Route("/logout", actions.logout, methods=["POST"]),
+        Route("/act/{verb}", actions.act, methods=["POST"]),
+        Route("/api/status", api.status),
+        Route("/api/tree", api.tree),
+        Route("/api/stuck", api.stuck),
+        Route("/api/why", api.why),
+        Route("/api/failures", api.failures),
+        Route("/api/verdicts", api.verdicts),
+        Route("/api/latency", api.latency),
+        Route("/api/requests", api.requests),
+        Route("/api/dead", api.dead),
+        Route("/api/dead/{dead_id:int}", api.letter),
+        Route("/api/report", api.report),
+        Route("/api/daily", api.daily),
+        Route("/metrics", api.metrics),
+        Route("/healthz", api.healthz),
+        Route("/readyz", api.readyz),
+        Mount("/static", StaticFiles(packages=[("foldward.web", "static")])),
+    ]
+
+
+def _handlers(site: Site) -> dict[Any, Any]:
+    async def failed(request: Request, code: int, message: str, hint: str = "", name: str = "") -> Response:
+        if request.headers.get("hx-request") == "true":
+            outcome = {"tone": "bad", "title": message, "code": name, "hint": hint, "items": ()}
+            return HTMLResponse(site.render("_outcome.html", outcome=outcome), status_code=code)
+        title = TITLES.get(code, "Refused")
+        return await site.page(
+            request, "error.html", "", code=code, title=title, message=message, hint=hint, name=name
         )
-        self._jinja.filters.update(views.FILTERS)
 
-    def routes(self) -> list[Route | Mount]:
-        """All paths."""
-        return [
-            Route("/", self.overview),
-            Route("/tree", self.tree_page),
-            Route("/strategies", self.strategies),
-            Route("/queue", self.queue),
-            Route("/dead", self.dead),
-            Route("/live", self.live),
-            Route("/api/status", self.api_status),
-            Route("/api/tree", self.api_tree),
-            Route("/metrics", self.metrics),
-            Route("/healthz", self.healthz),
-            Route("/readyz", self.readyz),
-            Mount("/static", StaticFiles(packages=[("foldward.web", "static")])),
-        ]
+    async def of_http(request: Request, error: HTTPException) -> Response:
+        return await failed(request, error.status_code, error.detail)
 
-    def _tree(self) -> dict[str, Any]:
-        try:
-            return {"root": Client(self._home, timeout=2).tree(), "error": None}
-        except FoldwardError as error:
-            return {"root": None, "error": error.as_dict()}
+    async def of_product(request: Request, error: FoldwardError) -> Response:
+        if request.url.path.startswith("/api/"):
+            return _api.refused(error)
+        return await failed(request, 503, error.message, error.hint or "", error.code)
 
-    def _page(self, name: str, here: str, **values: Any) -> HTMLResponse:
-        template = self._jinja.get_template(name)
-        return HTMLResponse(template.render(here=here, now=clock.iso_ms(clock.utc_us()), **values))
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        logger.opt(exception=error).error("the dashboard failed at {}", request.url.path)
+        return await failed(request, 500, "The log has the details.", "look into the log of foldward web")
 
-    async def overview(self, _: Request) -> Response:
-        status = await run_in_threadpool(self._collect)
-        tree = await run_in_threadpool(self._tree)
-        return self._page("overview.html", "overview", status=status, tree=tree)
-
-    async def tree_page(self, _: Request) -> Response:
-        return self._page("tree.html", "tree", tree=await run_in_threadpool(self._tree))
-
-    async def strategies(self, _: Request) -> Response:
-        rows = await run_in_threadpool(views.strategies, self._home)
-        return self._page("strategies.html", "strategies", rows=rows)
-
-    async def queue(self, _: Request) -> Response:
-        rows = await run_in_threadpool(views.requests, self._home)
-        return self._page("queue.html", "queue", rows=rows)
-
-    async def dead(self, _: Request) -> Response:
-        rows = await run_in_threadpool(views.dead_letters, self._home)
-        return self._page("dead.html", "dead", rows=rows)
-
-    async def live(self, request: Request) -> Response:
-        """Server-sent events: the status tiles and the tree, whenever they changed."""
-
-        async def stream() -> AsyncIterator[str]:
-            last: dict[str, str] = {}
-            yield "retry: 2000\n\n"
-            while not await request.is_disconnected():
-                status = await run_in_threadpool(self._collect)
-                tree = await run_in_threadpool(self._tree)
-                parts = {
-                    "status": self._jinja.get_template("_status.html").render(status=status),
-                    "tree": self._jinja.get_template("_tree.html").render(tree=tree),
-                }
-                for name, html in parts.items():
-                    if last.get(name) != html:
-                        last[name] = html
-                        yield f"event: {name}\ndata: {json.dumps(html)}\n\n"
-                yield ": alive\n\n"
-                await asyncio.sleep(LIVE_EVERY_S)
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    async def api_status(self, _: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(self._collect))
-
-    async def api_tree(self, _: Request) -> Response:
-        tree = await run_in_threadpool(self._tree)
-        return JSONResponse(tree["root"] or tree["error"], status_code=200 if tree["root"] else 503)
-
-    async def metrics(self, _: Request) -> Response:
-        text = metrics_text(await run_in_threadpool(self._collect))
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    async def healthz(self, _: Request) -> Response:
-        """This process answers."""
-        return PlainTextResponse("ok\n")
-
-    async def readyz(self, _: Request) -> Response:
-        """Core runs and answers."""
-        tree = await run_in_threadpool(self._tree)
-        if tree["root"]:
-            return PlainTextResponse("ready\n")
-        return PlainTextResponse(f"{tree['error']['code']}\n", status_code=503)
-
-
-def make_app(home: Home, collect: StatusSource) -> Starlette:
-    """The ASGI application of one home."""
-    return Starlette(routes=Pages(home, collect).routes(), middleware=[Middleware(SafeHeaders)])
+    return {HTTPException: of_http, FoldwardError: of_product, Exception: unforeseen}

@@ -19,7 +19,8 @@ from storage.rows import DeadRow, RequestView, StrategyRow
 
 _FEW = 2_000  # rows of a kind up to which its index and a sort are cheaper than the walk by id
 _ORDER = (
-    "CASE verdict WHEN 'PASS' THEN 0 WHEN 'FAIL' THEN 1 WHEN 'BLOCKED' THEN 2 WHEN 'INVALID' THEN 3 ELSE 9 END,"
+    "CASE verdict WHEN 'PASS' THEN 0 WHEN 'FAIL' THEN 1 WHEN 'BLOCKED' THEN 2 WHEN 'INVALID' THEN 3"
+    " ELSE 9 END,"
     " CASE rank WHEN 'legend' THEN 0 WHEN 'S' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'incubator' THEN 4"
     " WHEN 'graveyard' THEN 5 ELSE 6 END,"
     " oos_sharpe IS NULL, oos_sharpe DESC, is_sharpe IS NULL, is_sharpe DESC, name"
@@ -183,7 +184,8 @@ class PageReader(Reader):
         limit: int = 50,
     ) -> tuple[list[DeadRow], str | None]:
         """(letters without their bytes, newest first; the cursor of the next page or None)."""
-        terms, bindings = [], []
+        terms: list[str] = []
+        bindings: list[Any] = []
         for column, wanted in (("state", state), ("reason", reason), ("name", strategy)):
             if wanted is not None:
                 # By name its index serves; else the walk by id meets the wanted ones soon.
@@ -207,7 +209,7 @@ class PageReader(Reader):
         """(strategies in the order of the league table, whether more follow).
 
         verdict: one of the four, or `none` for those without. begins: the beginning of a name. The order is
-        made anew from narrow columns, some ms for ten thousand strategies; only the page itself is read whole.
+        made anew from narrow columns, some ms for ten thousand strategies; only the page is read whole.
         """
         terms, bindings = ["1"], []
         if verdict is not None:

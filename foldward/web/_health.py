@@ -1,0 +1,156 @@
+"""Is it healthy, what is wrong, what to do: one judgement from what is known. Pure.
+
+The first thing on the first page. Each problem names what is wrong, why it matters and the way out: a page to
+look at, a command to type, or one of the buttons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from foldward.contracts.durations import age
+
+UNWELL = ("backoff", "hung", "failed")
+_WORSE = {"bad": 0, "warn": 1}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """level: bad (something does not work) | warn (somebody should look)."""
+
+    level: str
+    what: str
+    why: str
+    href: str = ""
+    link: str = ""
+    command: str = ""
+    verb: str = ""
+    child: str = ""
+
+
+@dataclass(frozen=True)
+class Health:
+    """level: good | warn | bad | down. problems: the worst first."""
+
+    level: str
+    title: str
+    line: str
+    problems: tuple[Problem, ...] = ()
+
+
+def judge(status: Mapping[str, Any], tree: Mapping[str, Any] | None, stuck: int) -> Health:
+    """status: the document of `foldward status`; tree: that of `foldward tree`; stuck: how many are."""
+    core = status["core"]
+    problems = tuple(sorted(_problems(status, tree, stuck), key=lambda item: _WORSE[item.level]))
+    if not core["running"]:
+        line = "Nothing is computed. What follows is read from the database."
+        return Health("down", "Core is not running", line, problems)
+    line = _line(status)
+    if not problems:
+        return Health("good", "Healthy", line)
+    level = problems[0].level
+    if len(problems) == 1:
+        return Health(level, problems[0].what, line, problems)
+    return Health(level, f"{len(problems)} things need you", line, problems)
+
+
+def _line(status: Mapping[str, Any]) -> str:
+    core = status["core"]
+    up = f", up {age(core['uptime_s'])}" if core.get("uptime_s") is not None else ""
+    workers = status["workers"]
+    ready = sum(worker["state"] == "running" for worker in workers)
+    return f"Core runs: pid {core['pid']}{up}. {ready} of {len(workers)} workers ready."
+
+
+def _problems(status: Mapping[str, Any], tree: Mapping[str, Any] | None, stuck: int) -> Iterator[Problem]:
+    core = status["core"]
+    if not core["running"]:
+        yield Problem(
+            "bad",
+            "Core is not running",
+            "Requests wait until it is started.",
+            command=f"foldward core --home {status['home']}",
+        )
+    elif core.get("error"):
+        error = core["error"]
+        yield Problem("bad", "Core does not answer", f"{error['message']}. {error.get('hint') or ''}".strip())
+    yield from _of_queue(status, stuck)
+    yield from _of_machinery(status, tree)
+    yield from _of_counters(status["counters"])
+
+
+def _of_queue(status: Mapping[str, Any], stuck: int) -> Iterator[Problem]:
+    core, queue, dead = status["core"], status["queue"], status["dead_letters"]
+    if core.get("draining"):
+        why = "Nothing is admitted or sent; what is in work may finish."
+        yield Problem("warn", "Draining", why, verb="resume")
+    elif core["paused"]:
+        waiting = queue["pending"] + queue["retry"]
+        yield Problem("warn", "Paused", f"Nothing is sent; {waiting:,} wait.", verb="resume")
+    if stuck:
+        yield Problem(
+            "bad",
+            f"{_count(stuck, 'request')} stuck",
+            "Overdue at a worker, or due for long and not sent.",
+            href="/queue?status=stuck",
+            link="See which and why",
+        )
+    if dead["held"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dead["by_reason"].items())
+        yield Problem(
+            "warn",
+            f"{_count(dead['held'], 'dead letter')} held",
+            f"Payloads that could not be processed: {reasons}.",
+            href="/dead",
+            link="Look, then replay or drop",
+        )
+    if queue["error"]:
+        yield Problem(
+            "warn",
+            f"{_count(queue['error'], 'request')} given up",
+            "They failed for the last time; their reasons are in the list.",
+            href="/queue?status=error",
+            link="See why, try again",
+        )
+
+
+def _of_machinery(status: Mapping[str, Any], tree: Mapping[str, Any] | None) -> Iterator[Problem]:
+    for node in unwell(tree):
+        error = node.get("last_error") or {}
+        why = f"{error['code']}: {error['message']}" if error else "See its place in the tree."
+        level = "bad" if node["state"] in ("hung", "failed") else "warn"
+        word = "waits to be restarted" if node["state"] == "backoff" else f"is {node['state']}"
+        yield Problem(level, f"{node['id']} {word}", why, href="/tree", link="Tree", child=node["id"])
+    for breaker in status["breakers"]:
+        if breaker.get("state") not in (None, "closed"):
+            name = breaker.get("name", breaker.get("breaker", "link"))
+            yield Problem("warn", f"Breaker {name} is {breaker['state']}", "Its link failed several times.")
+    if status["supervision"]["zombies"]:
+        count = _count(status["supervision"]["zombies"], "hung thread")
+        yield Problem("warn", f"{count} left behind", "Replaced, but still alive.", href="/tree", link="Tree")
+
+
+def _of_counters(counters: Mapping[str, int]) -> Iterator[Problem]:
+    if counters.get("db_error"):
+        why = "The database refused them: look at the disk."
+        yield Problem(
+            "warn", f"{_count(counters['db_error'], 'write')} refused", why, command="foldward db fsck"
+        )
+    if counters.get("telemetry_fail"):
+        count = _count(counters["telemetry_fail"], "event")
+        yield Problem("warn", f"{count} not written", "They did not reach telemetry.jsonl: look at the disk.")
+
+
+def unwell(tree: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The nodes that are not as they should be."""
+    if tree is None:
+        return []
+    children: Sequence[Mapping[str, Any]] = tree.get("children", ())
+    here = [tree] if tree.get("state") in UNWELL else []
+    return here + [node for child in children for node in unwell(child)]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
