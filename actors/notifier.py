@@ -50,6 +50,7 @@ class Notifier(ProductActor):
 
     def recover(self) -> None:
         """Prepare the services. A URL that is wrong is said in the log and turns sending off."""
+        self._serial = self.incarnation << 32  # no late word about an earlier incarnation's notice fits
         urls = [url.get_secret_value() for url in self._settings.urls]
         if self._send is None and urls:
             try:
@@ -63,6 +64,10 @@ class Notifier(ProductActor):
         """What was handed over may still leave; nobody waits for it."""
         if self._courier is not None:
             self._courier.close()
+
+    def on_failure(self, *_why: Any) -> None:
+        """A crash: the sending thread goes; the next incarnation hires its own."""
+        self.on_stop()
 
     def fence(self) -> None:
         """An abandoned incarnation sends nothing more."""

@@ -24,20 +24,26 @@ Emit = Callable[[str, dict[str, Any]], None]
 
 
 class Reloader:
-    """Holds the snapshot in force. recheck: reads the same sources again, given the next version.
+    """Holds the snapshot in force: one reference, replaced whole, so that no reader sees half of a reload.
 
-    apply: takes over the live settings. Calling it is the reload; several callers wait for one another.
+    recheck: reads the same sources again, given the next version. apply: takes over the live settings, or
+    raises and leaves them as they were. Calling it is the reload; several callers wait for one another.
     """
 
     def __init__(self, snapshot: Snapshot, recheck: Recheck, apply: Apply, emit: Emit) -> None:
         self.snapshot = snapshot
+        self._started = snapshot  # what the actors were built from
         self._recheck = recheck
         self._apply = apply
         self._emit = emit
         self._lock = threading.Lock()
 
     def __call__(self) -> dict[str, Any]:
-        """{ok, snapshot {version, hash}, changed, applied, restart_needed, findings}."""
+        """{ok, snapshot {version, hash}, changed, applied, restart_needed, findings}.
+
+        changed: since the last good reload. restart_needed: what differs from the settings that core was
+        started with and cannot change under it, however many reloads ago it was changed.
+        """
         with self._lock:
             try:
                 fresh, found = self._recheck(self.snapshot.version + 1)
@@ -46,18 +52,28 @@ class Reloader:
                 fresh = None
                 findings = [{"path": "", "line": None, "message": error.message, "source": "file"}]
             if fresh is None:
-                logger.warning("settings not reloaded, the last good ones stay: {} fault(s)", len(findings))
-                self._emit("config.reload_rejected", {"snapshot": self._shown(), "findings": findings})
-                return self._answer(findings=findings)
+                return self._rejected(findings)
             changed = differing(self.snapshot, fresh)
-            if changed:
-                self._apply(fresh.settings)
-                self.snapshot = fresh
             applied = [path for path in changed if path in LIVE]
-            pinned = [path for path in changed if path not in LIVE]
+            if applied:
+                try:
+                    self._apply(fresh.settings)
+                except (
+                    Exception
+                ) as error:  # whatever a new value breaks, core goes on with the last good ones
+                    said = f"could not be put into force: {type(error).__name__}: {error}"
+                    return self._rejected([Finding(path, said).to_dict() for path in applied])
+            if changed:
+                self.snapshot = fresh
+            pinned = [path for path in differing(self._started, fresh) if path not in LIVE]
             logger.info("settings reloaded: {} applied, {} need a restart", applied, pinned)
             self._emit("config.reloaded", {"snapshot": self._shown(), "findings": []})
             return self._answer(changed=changed, applied=applied, restart_needed=pinned)
+
+    def _rejected(self, findings: list[dict[str, Any]]) -> dict[str, Any]:
+        logger.warning("settings not reloaded, the last good ones stay: {} fault(s)", len(findings))
+        self._emit("config.reload_rejected", {"snapshot": self._shown(), "findings": findings})
+        return self._answer(findings=findings)
 
     def _answer(self, **parts: list[Any]) -> dict[str, Any]:
         lists: Mapping[str, list[Any]] = {"changed": [], "applied": [], "restart_needed": [], "findings": []}

@@ -64,6 +64,10 @@ class Console(ProductActor):
     def on_stop(self) -> None:
         self._shut()
 
+    def on_failure(self, *_why: Any) -> None:
+        """A crash: the server runs in threads of its own and would answer on, so no successor could start."""
+        self._shut()
+
     def fence(self) -> None:
         """Give the socket's path free for the next incarnation."""
         self._shut()

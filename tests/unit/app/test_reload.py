@@ -61,3 +61,41 @@ def test_a_mended_file_is_taken_after_a_refusal(stage: Stage) -> None:
     stage.reload()
     stage.file.write_text("[data]\ncoverage_min = 0.5\n")
     assert stage.reload()["applied"] == ["data.coverage_min"]
+
+
+def test_what_needs_a_restart_is_named_until_the_restart(stage: Stage) -> None:
+    stage.file.write_text("[queue]\nmax_inflight = 7\n")
+    assert stage.reload()["restart_needed"] == ["queue.max_inflight"]
+    answer = stage.reload()
+    assert (answer["changed"], answer["restart_needed"]) == ([], ["queue.max_inflight"])
+    stage.file.write_text("")
+    answer = stage.reload()
+    assert (answer["changed"], answer["restart_needed"]) == (["queue.max_inflight"], [])
+    assert stage.applied == []
+
+
+def test_values_that_cannot_be_put_into_force_leave_the_last_good_ones(stage: Stage) -> None:
+    def fails(_: Settings) -> None:
+        raise OSError("too many levels of links")
+
+    reload = Reloader(
+        load(stage.file, {}),
+        lambda version: check(stage.file, {}, None, version),
+        fails,
+        lambda event, data: stage.emitted.append((event, data)),
+    )
+    stage.file.write_text('[core]\ndata_roots = ["/a"]\n')
+    answer = reload()
+    assert (answer["ok"], answer["snapshot"]["version"], reload.snapshot.version) == (False, 1, 1)
+    assert answer["findings"][0]["path"] == "core.data_roots"
+    assert "too many levels of links" in answer["findings"][0]["message"]
+    assert stage.emitted[-1][0] == "config.reload_rejected"
+
+
+def test_a_run_keeps_the_snapshot_it_began_with(stage: Stage) -> None:
+    pinned = stage.reload.snapshot
+    stage.file.write_text('[data]\nallow = ["data.outlier"]\n[queue]\nmax_inflight = 7\n')
+    stage.reload()
+    assert (pinned.version, pinned.settings.queue.max_inflight) == (1, 500)
+    assert pinned.settings.data.allow == ()
+    assert stage.reload.snapshot.version == 2
