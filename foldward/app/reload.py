@@ -67,19 +67,20 @@ class Reloader:
                 self.snapshot = fresh
             pinned = [path for path in differing(self._started, fresh) if path not in LIVE]
             logger.info("settings reloaded: {} applied, {} need a restart", applied, pinned)
-            self._emit("config.reloaded", {"snapshot": self._shown(), "findings": []})
+            self._emit("config.reloaded", {"snapshot": self.shown(), "findings": []})
             return self._answer(changed=changed, applied=applied, restart_needed=pinned)
 
     def _rejected(self, findings: list[dict[str, Any]]) -> dict[str, Any]:
         logger.warning("settings not reloaded, the last good ones stay: {} fault(s)", len(findings))
-        self._emit("config.reload_rejected", {"snapshot": self._shown(), "findings": findings})
+        self._emit("config.reload_rejected", {"snapshot": self.shown(), "findings": findings})
         return self._answer(findings=findings)
 
     def _answer(self, **parts: list[Any]) -> dict[str, Any]:
         lists: Mapping[str, list[Any]] = {"changed": [], "applied": [], "restart_needed": [], "findings": []}
-        return {"ok": not parts.get("findings"), "snapshot": self._shown(), **lists, **parts}
+        return {"ok": not parts.get("findings"), "snapshot": self.shown(), **lists, **parts}
 
-    def _shown(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
+        """{version, hash} of the snapshot in force."""
         return {"version": self.snapshot.version, "hash": self.snapshot.config_hash}
 
 
