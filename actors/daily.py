@@ -128,7 +128,7 @@ def daily_report(
             for name, count in sorted(gained.items())
             if name.startswith("dead_letter.") and count
         },
-        **figures.standing(rows),
+        **rows.standing(),
         "restarts": restarts,
         "events": events,
         "history": history(reports, day) if reports is not None else [],

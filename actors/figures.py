@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -24,7 +23,6 @@ COUNTERS = (
     "telemetry_fail",
 )
 DAY_US = 86_400 * clock.US
-_BATCH = 1_000
 
 
 class Rows(Protocol):
@@ -34,7 +32,6 @@ class Rows(Protocol):
     def queue_counts(self, now_us: int | None = None) -> dict[str, Any]: ...
     def dead_counts(self) -> dict[str, Any]: ...
     def latency(self, kind: str | None = None) -> dict[str, Any]: ...
-    def strategies(self, revision_gt: int = 0, limit: int | None = None) -> list[Any]: ...
 
 
 def report_oos_metrics(rows: Rows, now_us: int | None = None) -> dict[str, Any]:
@@ -81,21 +78,6 @@ def summary_line(metrics: Mapping[str, Any]) -> str:
 def status_text(summary: str, now_us: int, reason: str) -> str:
     """oos_status.txt: the summary line, then when and why it was written."""
     return f"{summary}\nupdated: {clock.iso_ms(now_us)} reason: {reason}\n"
-
-
-def standing(rows: Rows) -> dict[str, dict[str, int]]:
-    """How many strategies stand at each rank and verdict; reads all of them, in batches."""
-    ranks: Counter[str] = Counter()
-    verdicts: Counter[str] = Counter()
-    revision = 0
-    while batch := rows.strategies(revision_gt=revision, limit=_BATCH):
-        for row in batch:
-            revision = max(revision, row.revision)
-            ranks[row.rank] += 1
-            verdicts[row.verdict or "none"] += 1
-        if len(batch) < _BATCH:
-            break
-    return {"ranks": dict(sorted(ranks.items())), "verdicts": dict(sorted(verdicts.items()))}
 
 
 def _seconds(value: float | None) -> str:

@@ -28,6 +28,29 @@ _MEANING = {
     "send_failure": "Failures of sending.",
     "db_error": "Writes that the database refused.",
     "telemetry_fail": "Events that did not reach the event file.",
+    "requested": "Requests accepted.",
+    "given_up": "Requests ended without a result.",
+    "cancelled": "Requests cancelled.",
+    "cached": "Submits answered from the store.",
+    "merged": "Submits that found their work open.",
+    "refused": "Submits refused at admission.",
+    "returned": "Leases given back by a lost worker.",
+    "requeued": "Requests sent again by the operator.",
+    "recovered": "Leases found open at a start.",
+    "nondeterministic": "Requests with two different answers.",
+    "rank_moves": "Moves of strategies on the ladder.",
+    "notify_failure": "Notifications that did not arrive.",
+    "deferred": "Times that a request waited for a worker.",
+}
+_SIZES = {
+    "database_size_bytes": "Size of the database file.",
+    "database_wal_size_bytes": "Size of the write-ahead log.",
+    "disk_free_bytes": "Free on the disk that holds the database.",
+}
+_SIZE_KEYS = {
+    "database_size_bytes": "database_bytes",
+    "database_wal_size_bytes": "wal_bytes",
+    "disk_free_bytes": "free_bytes",
 }
 _TIMES = {
     "latency": ("foldward_request_latency_seconds", "From acceptance to the applied result."),
@@ -41,7 +64,8 @@ def metrics_text(status: Mapping[str, Any]) -> str:
     """The text of `/metrics`.
 
     status: the document of `foldward status` (core, queue, counters, dead_letters, latency with its histogram
-    and the parts queue and run, workers, breakers, supervision); further ranks {rank: n} and rss (bytes).
+    and the parts queue and run, workers, breakers, supervision, children, ranks, verdicts, storage,
+    rss_bytes).
     """
     registry = CollectorRegistry()
     registry.register(_Known(status))
@@ -60,44 +84,76 @@ class _Known(Collector):
 
 def families(status: Mapping[str, Any]) -> Iterator[Metric]:
     """All metric families of a status document."""
-    core, queue = status.get("core") or {}, status.get("queue") or {}
-    yield from _gauge("foldward_core_running", "1 while a core runs in this home.", core.get("running"))
+    if status.get("version"):
+        info = GaugeMetricFamily("foldward_build_info", "1, labelled with the version.", labels=["version"])
+        info.add_metric([str(status["version"])], 1.0)
+        yield info
+    yield from _core(status.get("core") or {}, status.get("rss_bytes"))
+    yield from _queue(status)
+    yield from _latencies(status.get("latency") or {})
+    yield from _machinery(status)
+    for name, meaning in _SIZES.items():
+        yield from _gauge(f"foldward_{name}", meaning, (status.get("storage") or {}).get(_SIZE_KEYS[name]))
+    yield from _labelled("foldward_strategies", "Strategies by rank.", "rank", status.get("ranks"))
+    yield from _labelled("foldward_verdicts", "Strategies by verdict.", "verdict", status.get("verdicts"))
+
+
+def _core(core: Mapping[str, Any], rss: Any) -> Iterator[Metric]:
+    running = core.get("running")
+    yield from _gauge("foldward_core_running", "1 while a core holds this home.", running)
+    if running is not None:
+        answers = bool(running) and not core.get("error")
+        yield from _gauge("foldward_core_answering", "1 while the core answers its socket.", answers)
     yield from _gauge("foldward_core_uptime_seconds", "Since the core started.", core.get("uptime_s"))
+    yield from _gauge("foldward_core_draining", "1 while the core admits nothing.", core.get("draining"))
     yield from _gauge("foldward_paused", "1 while sending is paused.", core.get("paused"))
-    yield from _gauge("foldward_resident_memory_bytes", "Memory of the core.", status.get("rss"))
+    yield from _gauge("foldward_resident_memory_bytes", "Memory of the core.", rss)
+
+
+def _queue(status: Mapping[str, Any]) -> Iterator[Metric]:
+    queue = status.get("queue") or {}
     states = {name: queue.get(name) for name in ("pending", "sent", "retry", "error", "cancelled")}
-    yield _labelled("foldward_requests", "Requests without a result by state.", "state", states)
+    yield from _labelled("foldward_requests", "Requests without a result by state.", "state", states)
     oldest = queue.get("oldest_age_s")
     yield from _gauge("foldward_oldest_request_seconds", "Age of the oldest open request.", oldest)
     for name, value in (status.get("counters") or {}).items():
         number = _number(value)
-        if number is not None:
+        if number is not None and name.isidentifier():
             meaning = _MEANING.get(name, f"Counter {name} since the database was made.")
             yield CounterMetricFamily(f"foldward_{name}", meaning, value=number)
-    dead = (status.get("dead_letters") or {}).get("by_reason") or {}
-    yield _labelled("foldward_dead_letters", "Dead letters held.", "reason", dead)
-    yield from _latencies(status.get("latency") or {})
-    yield from _machinery(status)
+    dead = status.get("dead_letters") or {}
+    yield from _labelled("foldward_dead_letters", "Dead letters held.", "reason", dead.get("by_reason"))
+    received = dead.get("received")
+    meaning = "Dead letters received."
+    yield from _labelled("foldward_dead_letters_received", meaning, "reason", received, CounterMetricFamily)
 
 
 def _machinery(status: Mapping[str, Any]) -> Iterator[Metric]:
     workers = status.get("workers")
     if workers is not None:
-        up = {str(worker.get("id")): worker.get("state") in _RUNNING for worker in workers}
         yield from _gauge("foldward_workers", "Worker processes known to the core.", len(workers))
-        yield _labelled("foldward_worker_up", "1 while the worker runs.", "worker", up)
-    breakers = status.get("breakers")
-    if breakers:
-        opened = {str(b.get("name", b.get("breaker"))): b.get("state") != "closed" for b in breakers}
-        yield _labelled("foldward_breaker_open", "1 while the breaker is not closed.", "breaker", opened)
+        up = {str(worker.get("id")): worker.get("state") in _RUNNING for worker in workers}
+        yield from _labelled("foldward_worker_up", "1 while the worker runs.", "worker", up)
+        busy = {str(worker.get("id")): worker.get("busy") for worker in workers}
+        yield from _labelled("foldward_worker_requests", "Requests that the worker holds.", "worker", busy)
+    opened = {
+        str(b.get("name", b.get("breaker"))): b.get("state") != "closed" for b in status.get("breakers") or ()
+    }
+    yield from _labelled("foldward_breaker_open", "1 while the breaker is not closed.", "breaker", opened)
+    children = {str(child.get("id")): child for child in status.get("children") or ()}
+    up = {name: child.get("state") == "running" for name, child in children.items()}
+    yield from _labelled("foldward_child_up", "1 while this part of the tree runs.", "child", up)
+    waiting = {name: child.get("mailbox") for name, child in children.items()}
+    yield from _labelled("foldward_mailbox_messages", "Messages that wait for it.", "child", waiting)
+    again = {name: child.get("restarts") for name, child in children.items()}
+    meaning = "Restarts of this part of the tree since the core started."
+    yield from _labelled("foldward_child_restarts", meaning, "child", again, CounterMetricFamily)
     tree = status.get("supervision") or {}
     restarts = _number(tree.get("restarts"))
     if restarts is not None:
         meaning = "Children restarted since the core started."
         yield CounterMetricFamily("foldward_supervisor_restarts", meaning, value=restarts)
     yield from _gauge("foldward_supervisor_zombies", "Hung actors given up.", tree.get("zombies"))
-    if status.get("ranks") is not None:
-        yield _labelled("foldward_strategies", "Strategies by rank.", "rank", status["ranks"])
 
 
 def _latencies(latency: Mapping[str, Any]) -> Iterator[Metric]:
@@ -112,11 +168,10 @@ def _histogram(name: str, meaning: str, part: Mapping[str, Any]) -> Metric:
     total, buckets = 0.0, []
     for bar in part["histogram"]:
         total += bar["count"]
-        edge = bar["le_s"]
-        buckets.append(("+Inf" if edge is None else repr(float(edge)), total))
-    count = float(part.get("count") or 0)
-    if not buckets or buckets[-1][0] != "+Inf":
-        buckets.append(("+Inf", count))
+        if bar["le_s"] is not None:
+            buckets.append((repr(float(bar["le_s"])), total))
+    count = max(total, float(part.get("count") or 0))
+    buckets.append(("+Inf", count))
     return HistogramMetricFamily(
         name, meaning, buckets=buckets, sum_value=count * (part.get("mean_s") or 0.0)
     )
@@ -128,13 +183,20 @@ def _gauge(name: str, meaning: str, value: Any) -> Iterator[Metric]:
         yield GaugeMetricFamily(name, meaning, value=number)
 
 
-def _labelled(name: str, meaning: str, label: str, values: Mapping[str, Any]) -> Metric:
-    family = GaugeMetricFamily(name, meaning, labels=[label])
-    for key, value in sorted(values.items()):
-        number = _number(value)
-        if number is not None:
-            family.add_metric([key], number)
-    return family
+def _labelled(
+    name: str,
+    meaning: str,
+    label: str,
+    values: Mapping[str, Any] | None,
+    family: type[GaugeMetricFamily] | type[CounterMetricFamily] = GaugeMetricFamily,
+) -> Iterator[Metric]:
+    """One family with a sample a key; none where nothing is known."""
+    known = {key: number for key, value in (values or {}).items() if (number := _number(value)) is not None}
+    if known:
+        made = family(name, meaning, labels=[label])
+        for key, number in sorted(known.items()):
+            made.add_metric([key], number)
+        yield made
 
 
 def _number(value: Any) -> float | None:

@@ -25,6 +25,9 @@ COUNTERS = (
 )
 
 
+_DEAD = "dead_letter."
+
+
 def status(home: Home, timeout: float = 5.0) -> dict[str, Any]:
     """The document of the acceptance surface. Works while core is down, and before there is a database."""
     answer = stored(home)
@@ -39,6 +42,8 @@ def status(home: Home, timeout: float = 5.0) -> dict[str, Any]:
         "draining": bool(live and live.get("draining")),
         "error": live.get("error") if live else None,
     }
+    answer["children"] = live.get("children", []) if live else []
+    answer["rss_bytes"] = live.get("rss_bytes") if live else None
     answer["workers"] = live.get("workers", []) if live else []
     answer["breakers"] = live.get("breakers", []) if live else []
     answer["supervision"] = (
@@ -55,9 +60,12 @@ def stored(home: Home) -> dict[str, Any]:
         "version": metadata.version("foldward"),
         "home": str(home.root),
         "queue": {"pending": 0, "sent": 0, "retry": 0, "error": 0, "cancelled": 0, "oldest_age_s": None},
-        "counters": dict.fromkeys(COUNTERS, 0),
+        "counters": dict.fromkeys((*COUNTERS, "notify_failure", "rank_moves"), 0),
         "dead_letters": {"held": 0, "by_reason": {}},
         "latency": {"count": 0, "p50_s": None, "p95_s": None, "p99_s": None},
+        "ranks": {},
+        "verdicts": {},
+        "storage": {},
         "paused": False,
     }
     if not home.database.exists():
@@ -68,8 +76,14 @@ def stored(home: Home) -> dict[str, Any]:
     try:
         counters = reader.counters()
         answer["queue"] |= reader.queue_counts()
-        answer["counters"] |= {name: counters.get(name, 0) for name in COUNTERS}
+        received = {name: counters.pop(name) for name in [*counters] if name.startswith(_DEAD)}
+        answer["counters"] |= counters
         answer["dead_letters"] = reader.dead_counts()
+        answer["dead_letters"]["received"] = {
+            name.removeprefix(_DEAD): count for name, count in sorted(received.items())
+        }
+        answer |= reader.standing()
+        answer["storage"] = reader.sizes()
         answer["latency"] |= reader.latency()
         answer["paused"] = reader.meta("paused") == "1"
     finally:

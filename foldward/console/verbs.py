@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from actors._snapshots import memory
 from foldward.backtest import validate_strategy
 from foldward.console._arguments import (
     DropArguments,
@@ -88,14 +89,21 @@ class Verbs:
         return {
             "run_id": self._core["run_id"],
             "uptime_s": round(clock.now() - self._started, 3),
-            "config_snapshot": self._core["config_snapshot"],
+            "config_snapshot": self._config_snapshot(),
             "workers": worker_rows(tree, dispatcher.get("workers", [])),
+            "children": child_rows(tree),
+            "rss_bytes": memory()[0],
             "breakers": dispatcher.get("breakers", []),
             "in_flight": dispatcher.get("in_flight", 0),
             "buffered": dispatcher.get("buffered", 0),
             "draining": dispatcher.get("draining", False),
             "supervision": {"restarts": counters["restarts"], "zombies": counters["zombies"]},
         }
+
+    def _config_snapshot(self) -> Any:
+        """The settings in force: those of the last good reload, where there can be one."""
+        shown = getattr(self._reload, "shown", None)
+        return self._core["config_snapshot"] if shown is None else shown()
 
     def submit(self, given: dict[str, Any]) -> dict[str, Any]:
         """Admit requests; the answer comes after the commit. A plan that cannot be carried out is refused."""
@@ -247,12 +255,23 @@ def views(root: Root) -> dict[str, dict[str, Any]]:
     return found
 
 
+def child_rows(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything below the supervisors: [{id, kind, state, restarts, mailbox}]."""
+    found = []
+    for node in tree.get("children", ()):
+        if node.get("kind") != "supervisor":
+            found.append({name: node.get(name) for name in ("id", "kind", "state", "restarts", "mailbox")})
+        found += child_rows(node)
+    return found
+
+
 def worker_rows(tree: dict[str, Any], peers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Supervised processes first, then peers that connected from elsewhere."""
-    by_pid = {peer.get("pid"): peer for peer in peers}
+    # Not by pid alone: a worker on another host may have the same one.
+    known = {(peer["id"], peer.get("pid")): peer for peer in peers}
     found = []
     for node in _processes(tree):
-        peer = by_pid.pop(node.get("pid"), None)
+        peer = known.pop((node["id"], node.get("pid")), None)
         starting = peer is None and node["state"] == "running"
         found.append(
             {
@@ -264,7 +283,7 @@ def worker_rows(tree: dict[str, Any], peers: list[dict[str, Any]]) -> list[dict[
         )
     others = [
         {"id": peer["id"], "state": "running", "pid": peer.get("pid"), "busy": peer["busy"]}
-        for peer in by_pid.values()
+        for peer in known.values()
     ]
     return found + others
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from foldward.console.verbs import Verbs, worker_rows
+from foldward.console.verbs import Verbs, child_rows, worker_rows
 from foldward.contracts import messages
 from foldward.contracts.errors import FoldwardError, InternalError, RequestError, SupervisionError
 
@@ -102,6 +102,24 @@ def test_a_refused_write_keeps_its_code() -> None:
     with pytest.raises(FoldwardError) as caught:
         verbs(db_writer=Handle(answer))["retire_strategies"]({"fact": fact})
     assert caught.value.code == "storage.disk_full"
+
+
+def test_the_parts_below_the_supervisors_are_listed_with_their_restarts_and_mailboxes() -> None:
+    leaf = {"id": "reporter", "kind": "worker", "state": "running", "restarts": 2, "mailbox": 3, "handled": 9}
+    tree = {
+        "id": "root",
+        "kind": "supervisor",
+        "children": [{"id": "watch", "kind": "supervisor", "children": [leaf]}],
+    }
+    assert child_rows(tree) == [
+        {"id": "reporter", "kind": "worker", "state": "running", "restarts": 2, "mailbox": 3}
+    ]
+
+
+def test_a_worker_on_another_host_with_the_same_pid_is_another_worker() -> None:
+    tree = {"id": "root", "children": [{"id": "worker-1", "kind": "process", "state": "running", "pid": 7}]}
+    peers = [{"id": "worker-1", "pid": 7, "busy": 1}, {"id": "far", "pid": 7, "busy": 2}]
+    assert [(row["id"], row["busy"]) for row in worker_rows(tree, peers)] == [("worker-1", 1), ("far", 2)]
 
 
 def test_workers_that_connect_from_elsewhere_stand_after_our_own() -> None:
