@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,11 +83,17 @@ for module in MODULES:
     module.register(app)
 
 
+@functools.cache
+def _command() -> Any:
+    """The tree of all commands, built from their signatures once a process."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        result = app(args=given, prog_name="foldward", standalone_mode=False)
+        result = _command()(args=given, prog_name="foldward", standalone_mode=False)
     except _UsageError as error:
         return _refuse(error)
     except typer.Abort:

@@ -1,0 +1,32 @@
+"""What unit tests share: folders in memory, because durability is no unit test's subject."""
+
+import itertools
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MEMORY = Path("/dev/shm")
+ROOM = 512 * 1024**2  # bytes; a container's /dev/shm may hold no more than 64 MiB
+_serial = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """One folder of the whole run: in memory where that has room, where every fsync is free."""
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    folder = tempfile.mkdtemp(prefix="fw-unit-", dir=MEMORY if roomy else None)
+    yield Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def tmp_path(scratch: Path, request: pytest.FixtureRequest) -> Path:
+    """As pytest's own, without its numbered folders, links and clean-up for each test."""
+    folder = scratch / f"{re.sub(r'[^A-Za-z0-9]', '_', request.node.name)[:30]}{next(_serial)}"
+    folder.mkdir()
+    return folder
