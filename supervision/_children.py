@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pykka import ActorDeadError
@@ -17,6 +18,7 @@ from supervision.plan import Ending
 from supervision.report import CrashReport, code_of
 from supervision.spec import Child, Restart
 
+QUICK_S = 0.002  # how long a start may take before the listeners hear of what came before it
 DRAIN_SHARE = 0.8  # of a shutdown limit; what waits still then is not handled, so that on_stop has its time
 
 
@@ -35,37 +37,45 @@ class Children(Actor):
         self.gave_up: str | None = None
         self._starting: Life | None = None
         self._made = 0
-        self._failures: list[tuple[str, Life, Exit]] = []  # not reported yet
+        self._failures: list[CrashReport] = []  # not reported yet
         self._rng = random.Random()
 
-    def _start(self, row: Row) -> None:
+    def _start(self, row: Row, then: Callable[[Row, Life], Any] | None = None) -> None:
         """Start one incarnation and wait for it. A child that declines is left not running, without error.
 
-        Raises StartFailed.
+        `then(row, life)` is done when it is up, before anybody can find it. Raises StartFailed.
         """
         spec = row.spec
         row.cancel()
         life = self._new_life(spec)
         row.life, row.state, row.backoff_until = life, "starting", None
         self._starting = life
+        life.on_up = functools.partial(self._is_up, row, life, then)
         try:
             life.start()
             if self._life.stopping:
                 life.ready.set()
-            life.ready.wait(spec.start_timeout)
+            if not life.ready.wait(min(QUICK_S, spec.start_timeout)):
+                self.tree.sink.kick()
+                life.ready.wait(spec.start_timeout - QUICK_S)
         except RuntimeError as error:  # the machine gives no more threads
             row.down("failed")
             raise StartFailed(spec.id, error) from error
         finally:
             self._starting = None
-        if life.up:
-            self.tree.names.bind(
-                spec.id, life.incarnation, life.mailbox, holder=life.holder, pid=life.pid, kind=life.kind
-            )
-            row.state = "running"
+        if life.refuse():
+            self._not_up(row, life)
+        else:
             self.tree.monitor.watch(life)
-            return
-        self._not_up(row, life)
+
+    def _is_up(self, row: Row, life: Life, then: Callable[[Row, Life], Any] | None) -> None:
+        """In the child's own thread, while this supervisor waits for it: it need not wake up for that."""
+        row.state = "running"
+        if then is not None:
+            then(row, life)
+        self.tree.names.bind(
+            row.spec.id, life.incarnation, life.mailbox, holder=life.holder, pid=life.pid, kind=life.kind
+        )
 
     def _not_up(self, row: Row, life: Life) -> None:
         spec = row.spec
@@ -145,6 +155,7 @@ class Children(Actor):
         """Stop one child within its shutdown and note how that went."""
         life, limit = row.life, row.spec.shutdown
         assert life is not None
+        self.tree.sink.kick()
         row.state = "stopping"
         if limit == "kill":
             life.abandon(Ending.KILLED, "killed")
@@ -158,7 +169,7 @@ class Children(Actor):
                 life.abandon(Ending.HUNG, f"not stopped within {limit:g} s")
         self._bury(row, life, "shutdown_error")
 
-    def _bury(self, row: Row, life: Life, context: str) -> Exit:
+    def _bury(self, row: Row, life: Life, context: str, *, quiet: bool = False) -> Exit:
         """The end of an incarnation: its name is free, its exit is remembered and told."""
         exit = life.exit
         if exit is None:  # it ended while somebody else was ending it
@@ -168,27 +179,35 @@ class Children(Actor):
         self.tree.monitor.forget(life)
         row.uptime = life.uptime()
         row.down("stopped")
-        self._remember(row, life, exit, context)
+        self._remember(row, life, exit, context, quiet=quiet)
         return exit
 
-    def _remember(self, row: Row, life: Life, exit: Exit, context: str) -> None:
+    def _remember(self, row: Row, life: Life, exit: Exit, context: str, *, quiet: bool = False) -> None:
         record = row.record
         record.last_exit = exit._replace(error=None, stack=None)
         failed = exit.ending in (Ending.CRASH, Ending.HUNG)
         if failed:
             record.last_error = {"code": code_of(exit), "message": exit.reason, "at_us": exit.at_us}
         self._event(
-            "supervisor.child_terminated", row.spec.id, exit.reason, row, incarnation=life.incarnation
+            "supervisor.child_terminated",
+            row.spec.id,
+            exit.reason,
+            row,
+            incarnation=life.incarnation,
+            quiet=quiet,
         )
         if failed:
-            self._failures.append((context, life, exit))
+            self._report(context, life, exit)
+
+    def _report(self, context: str, life: Life, exit: Exit) -> None:
+        report = CrashReport(self.id, context, life, exit)
+        self.tree.record(life.id).reports.append(report)
+        self._failures.append(report)
 
     def _send_reports(self) -> None:
         """After the restart, not before: formatting a report takes longer than starting a child."""
         failures, self._failures = self._failures, []
-        for context, life, exit in failures:
-            report = CrashReport(self.id, context, life, exit)
-            self.tree.record(life.id).reports.append(report)
+        for report in failures:
             self.tree.sink.crash(report)
 
     def _declined(self, row: Row) -> None:
@@ -212,7 +231,9 @@ class Children(Actor):
         *,
         backoff: float = 0.0,
         incarnation: int | None = None,
+        quiet: bool = False,
     ) -> None:
+        """Tell the listeners; `quiet`: but do not wake their thread for it yet."""
         record = row.record if row is not None else self.tree.record(self.id)
         self.tree.sink.event(
             event_type,
@@ -224,4 +245,5 @@ class Children(Actor):
                 "backoff_s": round(backoff, 6),
                 "incarnation": self.incarnation if incarnation is None else incarnation,
             },
+            quiet=quiet,
         )

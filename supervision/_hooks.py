@@ -145,9 +145,7 @@ class Actor(pykka.ThreadingActor):
     def _actor_loop_setup(self) -> None:
         self.recover()
         self.on_start()
-        life = self._life
-        life.up = True
-        life.ready.set()
+        self._life.come_up()
 
     def _actor_loop_running(self) -> None:
         life = self._life

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from supervision._hooks import Actor
     from supervision._tree import Tree
 
+LINGER_S = 0.001  # taking a thread down holds the interpreter for a tenth of a restart
 FENCE_S = 1.0
 CLOSING_FENCE_S = 0.2  # there is no replacement to protect, and a deadline to keep
 
@@ -74,6 +75,8 @@ class Life(ABC):
         self.ready = Latch()  # the start has succeeded, failed, or is not waited for any more
         self.done = Latch()  # it is over: its thread has finished, or it was abandoned
         self.up = False
+        self.refused = False  # whoever waited for its start does not wait any more
+        self.on_up: Callable[[], Any] = _nothing
         self.declined = False
         self.over = False  # no further message, whatever waits
         self.stopping = False
@@ -93,11 +96,32 @@ class Life(ABC):
         self.lock = allocate_lock()
 
     def start(self) -> None:
-        """Begin; the outcome is in `ready`, `up` and `exit`."""
-        self.thread = threading.Thread(
-            target=self._guarded, name=f"{self.id}#{self.incarnation}", daemon=True
-        )
+        """Begin; the outcome is in `ready`, `up` and `exit`. Raises RuntimeError without threads."""
+        name = f"{self.id}#{self.incarnation}"
+        spare = self.tree.spares.take() if self.incarnation > 1 else None
+        if spare is not None:
+            self.thread = spare
+            spare.hand(name, self._guarded)
+            return
+        self.thread = threading.Thread(target=self._guarded, name=name, daemon=True)
         self.thread.start()
+
+    def come_up(self) -> None:
+        """The start has succeeded: do in this thread what the starter wants done, then let it go on.
+
+        The starter waits meanwhile; had it given up waiting (see refuse), nothing of it is done.
+        """
+        with self.lock:
+            if not self.refused and not self.abandoned:
+                self.on_up()
+                self.up = True
+        self.ready.set()
+
+    def refuse(self) -> bool:
+        """Wait no longer for the start: it will not be bound. False when it is up."""
+        with self.lock:
+            self.refused = not self.up
+            return self.refused
 
     @abstractmethod
     def request_stop(self) -> None:
@@ -276,6 +300,8 @@ class ActorLife(Life):
             self.actor.actor_stopped.set()
         self.busy_since, self.current = 0.0, None
         self._announce()
+        if not self.stopping:  # its supervisor wakes up now: the end of this thread must not be in its way
+            Latch().wait(LINGER_S)
 
     def _build(self) -> Actor:
         from supervision._hooks import build  # the hooks are built on this record
@@ -286,6 +312,10 @@ class ActorLife(Life):
         if self.kind == "supervisor":  # what is left there is news of its children; only askers must know
             items = [item for item in items if isinstance(item, Ask)]
         self.tree.names.slot(self.id).give_back(items, why, poison)
+
+
+def _nothing() -> None:
+    """No starter wants anything done."""
 
 
 def why_of(ending: Ending) -> str:

@@ -57,13 +57,14 @@ class Reply:
 
 
 class Ask:
-    """A message whose sender waits."""
+    """A message whose sender waits. `retry`: he wants the next incarnation's answer if this one ends."""
 
-    __slots__ = ("message", "reply_to")
+    __slots__ = ("message", "reply_to", "retry")
 
-    def __init__(self, message: Any, reply_to: Any) -> None:
+    def __init__(self, message: Any, reply_to: Any, retry: bool = False) -> None:
         self.message = message
         self.reply_to = reply_to
+        self.retry = retry
 
 
 class Retried:

@@ -79,8 +79,7 @@ class ProcessLife(Life):
             return
         self.pid = process.pid
         self.tree.processes.add(self)
-        self.up = True
-        self.ready.set()
+        self.come_up()
         if self.stopping:  # told while it was being started
             self._signal(signal.SIGKILL if self.abandoned else signal.SIGTERM, group=self.abandoned)
         tail = bytearray()

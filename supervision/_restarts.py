@@ -28,7 +28,7 @@ class Restarts(Children):
         row = self.rows.get(life.id)
         if row is None or row.life is not life:
             return  # news of an incarnation that has been dealt with
-        exit = self._bury(row, life, "child_terminated")
+        exit = self._bury(row, life, "child_terminated", quiet=True)
         if self._life.stopping:
             return
         outcome = plan.restart_of(row.spec.restart, exit.ending, self.nest.template is not None)
@@ -78,6 +78,21 @@ class Restarts(Children):
         return plan.Row(row.spec.id, row.spec.restart, row.life is not None, row.spec.significant)
 
     def _start_group(self, cause: str, ids: Sequence[str]) -> None:
+        def back(row: Row, life: Life) -> None:
+            row.record.restarts += 1
+            delay, row.delay = row.delay, 0.0
+            id, ended = row.spec.id, row.record.last_exit
+            reason = ended.reason if id == cause and ended is not None else f"with {cause}"
+            self._event(
+                "supervisor.child_restarted",
+                id,
+                reason,
+                row,
+                backoff=delay,
+                incarnation=life.incarnation,
+                quiet=True,
+            )
+
         up: list[Row] = []
         for id in ids:
             row = self.rows.get(id)
@@ -87,7 +102,7 @@ class Restarts(Children):
                 return
             self.tree.hold([row.spec])
             try:
-                self._start(row)
+                self._start(row, back)
             except StartFailed:
                 self._again(row, ids, up)
                 return
@@ -95,13 +110,6 @@ class Restarts(Children):
                 self._declined(row)
                 continue
             up.append(row)
-            row.record.restarts += 1
-            delay, row.delay = row.delay, 0.0
-            ended = row.record.last_exit
-            reason = ended.reason if id == cause and ended is not None else f"with {cause}"
-            self._event(
-                "supervisor.child_restarted", id, reason, row, backoff=delay, incarnation=row.life.incarnation
-            )
 
     def _again(self, failed: Row, ids: Sequence[str], up: Sequence[Row]) -> None:
         """A member did not start: one more entry in the budget, one more attempt later."""
@@ -159,7 +167,7 @@ class Restarts(Children):
         self.gave_up = reason
         self._event("supervisor.budget_spent", "-", reason)
         exit = Exit(Ending.SHUTDOWN, reason, uptime_s=self._life.uptime(), at_us=utc_us())
-        self._failures.append(("shutdown", self._life, exit))
+        self._report("shutdown", self._life, exit)
         self.tree.record(self.id).last_error = {
             "code": "supervision.budget_spent",
             "message": reason,

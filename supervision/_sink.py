@@ -7,9 +7,11 @@ carried on, so that no loop can start.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import queue
 import threading
+from _thread import allocate_lock
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -33,18 +35,20 @@ class Sink:
         self._on_event = on_event
         self._on_dead = on_dead
         self._on_crash = on_crash
-        self._queue: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._queue: deque[Callable[[], Any] | None] = deque()
+        self._work = allocate_lock()  # a binary semaphore: so that putting and waking can be two things
+        self._work.acquire()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
         self._pause = Latch()
         self.counters = {"events": 0, "dead_letters": 0, "crashes": 0, "listener_errors": 0, "overflow": 0}
 
-    def event(self, event_type: str, data: dict[str, Any]) -> None:
-        """supervisor.* happened."""
+    def event(self, event_type: str, data: dict[str, Any], *, quiet: bool = False) -> None:
+        """supervisor.* happened. `quiet`: the listeners hear of it at the next kick."""
         self.counters["events"] += 1
         if (listener := self._on_event) is not None:
-            self._put(lambda: listener(event_type, data))
+            self._put(lambda: listener(event_type, data), quiet=quiet)
 
     def dead(self, name: str, message: Any, reason: str) -> None:
         """A message that nobody handled."""
@@ -57,13 +61,35 @@ class Sink:
         self.counters["crashes"] += 1
         self._put(lambda: self._report(report))
 
+    def after_restart(self, task: Callable[[], Any]) -> None:
+        """Do this in the listeners' thread, after the next kick, when a restart under way is over."""
+
+        def wait_and_do() -> None:
+            self._pause.wait(RESTART_FIRST_S)
+            task()
+
+        self._put(wait_and_do, quiet=True)
+
+    def kick(self) -> None:
+        """Wake the thread for what was put quietly."""
+        if not self._queue:
+            return
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._closed:
+                    self._thread = threading.Thread(target=self._run, name="supervision-sink", daemon=True)
+                    self._thread.start()
+        self._wake()
+
     def flush(self, timeout: float = 1.0) -> bool:
         """Wait until the listeners have seen everything so far; False when that takes longer."""
+        self.kick()
         with self._lock:
             if self._closed or self._thread is None or self._thread is threading.current_thread():
                 return True
         seen = Latch()
-        self._queue.put(seen.set)
+        self._queue.append(seen.set)
+        self._wake()
         return seen.wait(timeout)
 
     def close(self, timeout: float = 1.0) -> bool:
@@ -73,7 +99,8 @@ class Sink:
         with self._lock:
             self._closed = True
             thread = self._thread
-        self._queue.put(None)
+        self._queue.append(None)
+        self._wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout if done else 0.05)
         return done
@@ -93,21 +120,29 @@ class Sink:
                 stack,
             )
 
-    def _put(self, task: Callable[[], Any]) -> None:
+    def _put(self, task: Callable[[], Any], *, quiet: bool = False) -> None:
         if self._closed or threading.current_thread() is self._thread:
             return
-        if self._queue.qsize() >= LIMIT:
+        if len(self._queue) >= LIMIT:
             self.counters["overflow"] += 1
             return
-        self._queue.put(task)
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None and not self._closed:
-                    self._thread = threading.Thread(target=self._run, name="supervision-sink", daemon=True)
-                    self._thread.start()
+        self._queue.append(task)
+        if not quiet:
+            self.kick()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it has been told already
+            self._work.release()
 
     def _run(self) -> None:
-        while (task := self._queue.get()) is not None:
+        while True:
+            try:
+                task = self._queue.popleft()
+            except IndexError:
+                self._work.acquire()
+                continue
+            if task is None:
+                return
             try:
                 task()
             except BaseException:  # not even a listener's SystemExit may end the others' service

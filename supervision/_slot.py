@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from supervision._mailbox import Due, Mailbox, Retried, Stop, dead_error
+from supervision._mailbox import Ask, Due, Mailbox, Retried, Stop, dead_error
 
 DeadSink = Callable[[str, Any, str], None]
 
@@ -85,6 +85,32 @@ class Slot:
             self.dead(self.name, message, why)
             return False
 
+    def ask_next(self, ask: Ask) -> None:
+        """The slow road of an ask that may be retried: whoever holds the name next gets it."""
+        while True:
+            box = self.box
+            if box is not None:
+                if box.offer(ask):
+                    return
+                box.barrier()  # a close under way parks what is older first
+            with self.lock:
+                if self.box is box:
+                    self.parked.append(ask)
+                    return
+
+    def withdraw(self, ask: Ask) -> None:
+        """Its sender does not wait any more."""
+        ask.retry = False
+        with self.lock:
+            if ask in self.parked:
+                self.parked.remove(ask)
+
+    def _asked_again(self, item: Any) -> bool:
+        if type(item) is not Ask or not item.retry:
+            return False
+        self.parked.append(item)
+        return True
+
     def give_back(self, items: Iterable[Any], why: str, poison: Iterable[Any] = ()) -> None:
         """What an incarnation left: kept for the next one, or dead-lettered; askers are told at once.
 
@@ -94,6 +120,8 @@ class Slot:
         with self.lock:
             for item in poison:
                 message = bare(item)
+                if self._asked_again(item):
+                    continue
                 if isinstance(item, Stop) or answered(item, self.name, why):
                     continue
                 if isinstance(item, Due):
@@ -108,7 +136,7 @@ class Slot:
                 if isinstance(item, Stop):
                     if item.reply_to is not None:
                         item.reply_to.set(None)
-                elif not answered(item, self.name, why):
+                elif not self._asked_again(item) and not answered(item, self.name, why):
                     if self.hold:
                         self.parked.append(bare(item))
                     else:
@@ -121,7 +149,8 @@ class Slot:
         with self.lock:
             self.hold = False
             self.why = why
-            items, self.parked = list(self.parked), deque()
+            items = [item for item in self.parked if type(item) is not Ask]
+            self.parked = deque(item for item in self.parked if type(item) is Ask)
         for item in items:
             self.dead(self.name, item.message if isinstance(item, Retried) else item, why)
 

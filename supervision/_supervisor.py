@@ -56,6 +56,7 @@ class SupervisorActor(Administration):
         finally:
             if self._failures:
                 self._send_reports()
+            self.tree.sink.kick()
 
     def _handle(self, message: Any) -> Any:
         if isinstance(message, News):

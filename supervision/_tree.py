@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervision._monitor import Monitor
 from supervision._sink import OnCrash, OnDead, OnEvent, Sink
+from supervision._spare import Spares
 from supervision.errors import SpecError
 from supervision.names import Names
 from supervision.report import KEEP, CrashReport
@@ -52,6 +53,7 @@ class Tree:
         self.names = Names(self.sink.dead)
         self.timers = Timers()
         self.monitor = Monitor()
+        self.spares = Spares(self.sink.after_restart)
         self.records: dict[str, Record] = {}
         self.max_zombies = max_zombies
         self.give_up: Callable[[str], Any] = _nobody
@@ -140,6 +142,7 @@ class Tree:
 
     def close(self, timeout: float = 1.0) -> None:
         """End the helper threads."""
+        self.spares.close(timeout)
         self.timers.close(timeout)
         self.monitor.close(timeout)
         self.sink.close(timeout)

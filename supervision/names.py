@@ -13,7 +13,6 @@ from typing import Any
 
 from pykka import ActorDeadError, Timeout
 
-from supervision._clock import real
 from supervision._latch import Latch
 from supervision._mailbox import Ask, Mailbox, Reply
 from supervision._slot import DeadSink, Slot
@@ -54,27 +53,19 @@ class Handle:
         name or the holder ended first, and whatever the handler raised. `retry`: ask the next incarnation
         too, within the same timeout; only for questions that may be asked twice.
         """
-        if not retry:
-            return self._ask(message, timeout)
-        end = None if timeout is None else real() + timeout
-        while True:
-            left = None if end is None else end - real()
-            if left is not None and left <= 0:
-                raise Timeout(f"{timeout} seconds")
-            asked = self._slot.incarnation
-            try:
-                return self._ask(message, left)
-            except ActorDeadError:
-                if not self._names.wait_change(self.name, asked, left):
-                    raise Timeout(f"{timeout} seconds") from None
-
-    def _ask(self, message: Any, timeout: float | None) -> Any:
-        box = self._slot.box
-        if box is not None:
-            reply = Reply()
-            if box.offer(Ask(message, reply)):
-                return reply.get(timeout=timeout)
-        raise ActorDeadError(f"{self.name} is not running")
+        slot, reply = self._slot, Reply()
+        asked = Ask(message, reply, retry)
+        box = slot.box
+        if box is None or not box.offer(asked):
+            if not retry:
+                raise ActorDeadError(f"{self.name} is not running")
+            slot.ask_next(asked)
+        try:
+            return reply.get(timeout=timeout)
+        except Timeout:
+            if retry:
+                slot.withdraw(asked)
+            raise
 
     def is_alive(self) -> bool:
         """True while the name is bound to an open inbox or a process."""

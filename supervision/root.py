@@ -183,15 +183,22 @@ class Root:
         tree, life, spec = self._tree, self._life, self.spec
         tree.claim(spec, spec.id)
         tree.hold([spec])
+        life.on_up = self._is_up
         life.start()
         life.ready.wait()
         if life.up:
-            tree.names.bind(spec.id, life.incarnation, life.mailbox, holder=life.holder, kind="supervisor")
+            tree.spares.refill()
             return
         life.done.wait()
         self._close()
         error = life.exit.error if life.exit is not None else None
         raise error if isinstance(error, StartFailed) else StartFailed(spec.id, error or RuntimeError("?"))
+
+    def _is_up(self) -> None:
+        life = self._life
+        self._tree.names.bind(
+            self.spec.id, life.incarnation, life.mailbox, holder=life.holder, kind="supervisor"
+        )
 
     def _news(self, message: News | Hung) -> None:
         if isinstance(message, News):

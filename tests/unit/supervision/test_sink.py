@@ -99,3 +99,26 @@ def test_a_latch_opens_once_for_all_who_wait():
         waiter.join(5.0)
     assert passed == [True] * 4
     assert latch.wait(0.0)
+
+
+def test_what_is_put_quietly_waits_for_a_kick_or_a_flush_and_keeps_its_place(opened):
+    got = []
+    sink = opened(lambda kind, _data: got.append(kind), None, None)
+    sink.event("first", {}, quiet=True)
+    assert sink._thread is None  # nobody was woken for it
+    sink.event("second", {})
+    assert sink.flush(5.0)
+    sink.event("third", {}, quiet=True)
+    assert sink.flush(5.0)
+    sink.event("fourth", {}, quiet=True)
+    sink.close()
+    assert got == ["first", "second", "third", "fourth"]
+
+
+def test_what_is_for_after_a_restart_is_done_in_the_listeners_thread(opened):
+    got = []
+    sink = opened(None, None, None)
+    sink.after_restart(lambda: got.append(threading.current_thread().name))
+    sink.kick()
+    assert sink.flush(5.0)
+    assert got == ["supervision-sink"]

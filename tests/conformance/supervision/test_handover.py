@@ -1,0 +1,176 @@
+"""From one incarnation to the next: its thread, its start in time, and who hears of it first."""
+
+import threading
+
+import pykka
+import pytest
+from toys import Boom, Toy, boom, crash, eventually, settled, states
+
+from supervision import KEEP, Child
+from supervision._life import ActorLife
+from supervision._tree import Tree
+
+HERE = threading.local()
+
+
+class Marked(Toy):
+    """Leaves a mark in its thread, and tells what marks it found there."""
+
+    def on_start(self):
+        self.found = getattr(HERE, "mark", None)
+        HERE.mark = self.incarnation
+        super().on_start()
+
+
+def test_a_replacement_runs_in_a_thread_that_nobody_used_before(forest):
+    root = forest.boot(Child("a", Marked, args=(forest.journal,)), intensity=100)
+    seen = []
+    for number in range(2, 8):
+        root.handle("a").tell(boom)
+        ask = root.handle("a").ask
+        seen.append(ask(lambda a: (a.incarnation, a.found, threading.current_thread().name), retry=True))
+        assert seen[-1] == (number, None, f"a#{number}")
+        if number % 2:
+            root.flush()  # now there is a spare again; otherwise there may be none
+
+
+def test_the_first_restart_takes_the_thread_that_waits_since_boot(forest):
+    root = forest.boot(forest.toy("a"))
+    spare = root._tree.spares._spare
+    assert spare is not None
+    assert spare.name == "supervision-spare"
+    root.handle("a").tell(boom)
+    assert root.handle("a").ask(lambda _a: threading.current_thread() is spare, retry=True)
+    assert spare.name == "a#2"
+
+
+def test_who_is_answered_by_the_replacement_sees_that_it_was_restarted(forest):
+    root = forest.boot(forest.toy("a"), intensity=100)
+    for number in range(1, 21):
+        root.handle("a").tell(boom)
+        assert root.handle("a").ask(lambda a: a.incarnation, retry=True) == number + 1
+        view = root.find("a")
+        assert (view["state"], view["restarts"], view["incarnation"]) == ("running", number, number + 1)
+        assert (view["last_exit"]["kind"], len(root.crashes("a"))) == ("crash", min(number, 20))
+        root.flush()
+        told = [kind for kind, id in forest.events.all() if id == "a"]
+        assert told == ["child_terminated", "child_restarted"] * number
+
+
+def test_a_restart_that_hangs_in_its_start_is_given_up_and_tried_again(forest):
+    gate = forest.gate()
+
+    class Sleeper(Toy):
+        def recover(self):
+            if self.incarnation == 2:
+                gate.wait()
+
+    root = forest.boot(Child("a", Sleeper, args=(forest.journal,), start_timeout=0.1), intensity=5)
+    root.handle("a").tell(boom)
+    assert root.handle("a").ask(lambda a: a.incarnation, retry=True) == 3
+    assert [report.context for report in root.crashes("a")] == ["child_terminated", "start_error"]
+    assert [life.incarnation for life in root._tree.zombies()] == [2]
+    gate.set()  # it comes up too late: the name is not its own
+    assert eventually(lambda: not root.zombies())
+    assert root.names.incarnation("a") == 3
+    assert root.find("a")["restarts"] == 1
+
+
+def test_listeners_hear_of_a_crash_while_the_replacement_takes_its_time(forest):
+    gate = forest.gate()
+
+    class Slow(Toy):
+        def on_start(self):
+            if self.incarnation == 2:
+                gate.wait()
+            super().on_start()
+
+    root = forest.boot(Child("a", Slow, args=(forest.journal,)))
+    root.handle("a").tell(boom)
+    forest.events.until_has(("child_terminated", "a"))
+    assert states(root)["a"] == "starting"
+    gate.set()
+    forest.events.until_has(("child_restarted", "a"))
+
+
+def life(tree, calls):
+    life = ActorLife(Child("a", Toy), tree, 1, lambda _news: None)
+    life.on_up = lambda: calls.append("up")
+    return life
+
+
+def test_a_start_is_either_taken_or_refused_never_both():
+    tree = Tree.alone()
+    late, calls = life(tree, calls := []), calls
+    assert late.refuse()
+    late.come_up()
+    assert (calls, late.up, late.ready.is_set) == ([], False, True)
+    early = life(tree, calls)
+    early.come_up()
+    assert (calls, early.up, early.refuse()) == (["up"], True, False)
+    for _ in range(200):
+        calls.clear()
+        racing, refused = life(tree, calls), []
+        threads = [
+            threading.Thread(target=racing.come_up),
+            threading.Thread(target=lambda r=racing, out=refused: out.append(r.refuse())),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert refused == [not racing.up]
+        assert calls == (["up"] if racing.up else [])
+
+
+def test_an_abandoned_start_never_comes_up():
+    calls = []
+    one = life(Tree.alone(), calls)
+    one.abandoned = True
+    one.come_up()
+    assert (calls, one.up) == ([], False)
+
+
+def test_a_retried_ask_keeps_its_place_behind_what_its_sender_told_before(forest):
+    root = forest.boot(forest.toy("a", inbox=KEEP), intensity=5)
+    root.handle("a").tell("one")
+    root.handle("a").tell(boom)
+    root.handle("a").tell("two")
+    seen = root.handle("a").ask(lambda a: (a.incarnation, list(a.seen)), retry=True)
+    assert seen == (3, ["two"])  # the second incarnation got the poison once more, and then what waited
+
+
+def test_an_ask_that_ran_out_of_time_is_not_put_to_the_next_incarnation(forest):
+    root = forest.boot(forest.toy("a"))
+    root.supervisor().terminate_child("a")
+    with pytest.raises(pykka.Timeout):
+        root.handle("a").ask(lambda a: a.seen.append("too late"), timeout=0.02, retry=True)
+    root.supervisor().restart_child("a")
+    assert root.handle("a").ask(lambda a: list(a.seen)) == []
+
+
+def test_an_asker_of_a_crashing_actor_waits_for_an_answer_through_several_lives(forest):
+    root = forest.boot(forest.toy("a"), intensity=10)
+    forest.starts["a"] = [Boom(), Boom(), None]
+    crash_it = root.handle("a")
+    crash_it.tell(boom)
+    assert crash_it.ask(lambda a: a.incarnation, retry=True) == 4
+
+
+def test_a_terminated_child_keeps_those_who_wait_for_its_next_life(forest):
+    root = forest.boot(forest.toy("a"), intensity=3)
+    crash(root, "a")
+    settled(root, ["a"])
+    answers = []
+    root.supervisor().terminate_child("a")
+    askers = [
+        threading.Thread(target=lambda: answers.append(root.handle("a").ask("hello", retry=True)))
+        for _ in range(5)
+    ]
+    for asker in askers:
+        asker.start()
+    assert eventually(lambda: len(root.names.slot("a").parked) == 5)
+    root.supervisor().restart_child("a")
+    for asker in askers:
+        asker.join(5.0)
+    assert answers == ["hello"] * 5
