@@ -44,7 +44,7 @@ def submit(ctx: Context, names: Names, now: NowOption = False) -> int:
 
 def _submit(ctx: Context, names: list[str], kind: str, now: bool, plan: dict[str, Any] | None = None) -> int:
     answer = ctx.client(timeout=60).call("submit", names=names, kind=kind, now=now, plan=plan)
-    items = answer["items"]
+    items = _traced(ctx, answer["items"])
     if ctx.as_json:
         print_json(items)
     else:
@@ -62,6 +62,19 @@ def _submit(ctx: Context, names: list[str], kind: str, now: bool, plan: dict[str
         return 6
     code = str(refused[0].get("code") or "")
     return 7 if code.startswith("data.") else 4 if code == "request.unknown_strategy" else 1
+
+
+def _traced(ctx: Context, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items with the traces of their requests, also of those that were there before."""
+    if all(item.get("trace_id") for item in items if item.get("request_id")):
+        return items
+    reader = ctx.reader()
+    for item in items:
+        if item.get("request_id") and not item.get("trace_id"):
+            known = reader.result(item["request_id"]) or reader.request(item["request_id"])
+            if known is not None:
+                item["trace_id"] = known.trace_id
+    return items
 
 
 def _why(item: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from loguru import logger
 
 from actors._snapshots import memory
 from foldward.backtest import validate_strategy
@@ -123,7 +124,8 @@ class Verbs:
             now=said.now,
             origin=said.origin,
             run_id=self._core["run_id"],
-            trace_id=ids.new_id(),
+            # Of many at once each is followed by itself: without a trace of the order, its id is its trace.
+            trace_id=ids.new_id() if len(said.names) == 1 else None,
             seed=self._core["seed"],
             plan=plan,
         )
@@ -133,7 +135,10 @@ class Verbs:
         if message.names:
             answer = self._ask(to, message, messages.Submitted)
             known |= {item.name: item for item in answer.items}
-        return {"items": [_without_none(known[name]) for name in said.names], "trace_id": message.trace_id}
+        items = [_without_none(known[name]) for name in said.names]
+        for item in items:
+            _trace(item, message)
+        return {"items": items, "trace_id": message.trace_id}
 
     def cancel(self, given: dict[str, Any]) -> dict[str, Any]:
         """End open requests."""
@@ -253,6 +258,17 @@ def views(root: Root) -> dict[str, dict[str, Any]]:
         if isinstance(view, dict):
             found[life.id] = view
     return found
+
+
+def _trace(item: dict[str, Any], order: messages.Submit) -> None:
+    """Name the trace of what is new, and say in the log what became of the name under its trace."""
+    request_id = item.get("request_id")
+    if item["status"] == "queued":
+        own = None if order.kind in SPLITS else request_id  # the parts of a split are requests of their own
+        item["trace_id"] = order.trace_id or own
+    why = f": {item['code']}: {item.get('message', '')}" if item.get("code") else ""
+    log = logger.bind(trace_id=item.get("trace_id") or order.trace_id or "-")
+    log.debug("{} {} of {} is {}{}", order.kind, request_id or "-", item["name"], item["status"], why)
 
 
 def child_rows(tree: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,7 +13,10 @@ FORMAT = (
 
 
 def set_up(worker: str, file: str | None, level: str = "INFO") -> None:
-    """Replace loguru's handlers. The file is rotated at 10 MB and five are kept."""
+    """Replace loguru's handlers. The file is rotated at 10 MB and five are kept.
+
+    The file says a line for every request, also for those that went well: a trace ends nowhere else.
+    """
     logger.remove()
     logger.configure(extra={"worker": worker, "trace_id": "-", "request_id": "-"})
     logger.add(sys.stderr, format=FORMAT, level=level, backtrace=False, diagnose=False)
@@ -21,7 +24,7 @@ def set_up(worker: str, file: str | None, level: str = "INFO") -> None:
         logger.add(
             file,
             format=FORMAT,
-            level=level,
+            level="DEBUG",
             rotation=10_000_000,
             retention=5,
             backtrace=False,
