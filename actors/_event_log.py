@@ -10,12 +10,15 @@ from typing import Any
 import msgspec
 
 from actors._jsonl import JsonlFile, tail
-from foldward.contracts import events
+from foldward.contracts import clock, events
+from foldward.contracts.masking import is_secret_name, may_hold_secret
 from foldward.contracts.messages import Emit
 
 FALLBACK = ".fallback"
 _MAX_MISFITS = 1_000  # names kept for the operator; the count goes on
 _MAX_LINE = 1024 * 1024
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_encode = msgspec.json.Encoder().encode
 
 
 class EventLog:
@@ -54,7 +57,7 @@ class EventLog:
         failed = self.failed
         lines = []
         for event in batch:
-            line = self._line(event)
+            line = plain_line(event) or self._line(event)
             if line is not None:
                 lines.append(line)
         if lines:
@@ -112,6 +115,74 @@ class EventLog:
         self.last_error = str(error)
         kept, _ = self._fallback.append(lines)
         self.lost += len(lines) - kept
+
+
+# A key that names a secret is for the careful way.
+_ROWS = {name: row for name, row in events.EVENTS.items() if not any(map(is_secret_name, row.keys))}
+
+
+def _signs(text: str) -> bool:
+    """`may_hold_secret` of text in ASCII; most texts are through after three looks for a letter."""
+    if not text.isascii():
+        return True
+    low = text.lower()
+    if "k" in low or "w" in low or "z" in low:
+        return may_hold_secret(low)
+    return "secret" in low or "basic" in low or "bearer" in low or "://" in low
+
+
+class _Line(msgspec.Struct, gc=False):
+    """The envelope of an event, with the keys of `events.ENVELOPE` in their order."""
+
+    schema_version: int
+    timestamp: str
+    log_type: str
+    event_type: str
+    service: str
+    severity: str
+    correlation_id: str
+    run_id: str
+    trace_id: str
+    data: dict[str, Any]
+
+
+def plain_line(event: Emit) -> bytes | None:
+    """The line of an event that has nothing to be said about it: a third of the time of the careful way.
+
+    None unless it fits the table exactly, its values are bare and none of them may hold a secret.
+    """
+    row = _ROWS.get(event.event_type)
+    given = event.data
+    if (
+        row is None
+        or type(given) is not dict
+        or given.keys() != row.keys.keys()
+        or not _PLAIN.issuperset(map(type, given.values()))
+        or event.severity not in events.SEVERITIES
+        or event.correlation_id in ("", "unknown")
+        or _signs("\n".join([value for value in given.values() if type(value) is str]))
+    ):
+        return None
+    try:
+        line = _encode(
+            _Line(
+                events.SCHEMA_VERSION,
+                clock.iso_ms(event.at_us),
+                events.LOG_TYPE,
+                event.event_type,
+                event.service or "unknown",
+                row.severity if event.severity == "info" else event.severity,
+                event.correlation_id,
+                event.run_id or "-",
+                event.trace_id or "-",
+                {name: given[name] for name in row.keys},
+            )
+        )
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None  # the careful way counts it
+    if len(line) > _MAX_LINE:
+        return None
+    return line
 
 
 def read_tail(path: Path, count: int, *, keep: int = 5, wanted: str = "") -> list[dict[str, Any]]:

@@ -105,9 +105,9 @@ class Ledger:
         result = message.result
         if record.kind != "oos" or not result.sharpe:
             return None
-        if not _results.mirrors(result, record.kind, self._in_sample(record.name, False)[0]):
+        if not _results.may_mirror(result, record.kind, self._in_sample(record.name, False)[0]):
             return None
-        # Memory may be of an earlier definition of the strategy: such a verdict needs the rows.
+        # Memory is rounded and may be of an earlier definition: such a verdict needs the rows.
         is_sharpe, is_window = self._in_sample(record.name, True)
         if not _results.mirrors(result, record.kind, is_sharpe):
             return None

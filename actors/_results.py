@@ -113,6 +113,14 @@ def unverified(result: Result, expected: Expected) -> bool:
     return result.window is None and expected.kind in MEASURED
 
 
+def may_mirror(result: Result, kind: str, hint: float | None) -> bool:
+    """Whether a look at the stored in-sample Sharpe is needed: `hint` has been a decimal in between."""
+    sharpe = result.sharpe
+    if kind != "oos" or not sharpe:
+        return False
+    return hint is not None and math.isclose(sharpe, hint, rel_tol=1e-12)
+
+
 def mirrors(result: Result, kind: str, is_sharpe: float | None) -> bool:
     """An out-of-sample Sharpe that equals a non-zero in-sample one bit by bit was copied, not measured."""
     return kind == "oos" and result.sharpe is not None and result.sharpe != 0.0 and result.sharpe == is_sharpe

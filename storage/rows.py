@@ -163,7 +163,10 @@ class ResultRow(Row, frozen=True):
 
 
 class DefinitionRow(Row, frozen=True):
-    """What admission needs of a strategy: its rank, its definition as stored (JSON), its in-sample Sharpe."""
+    """What admission needs of a strategy: its rank, its definition as stored (JSON), its in-sample Sharpe.
+
+    The Sharpe has been a decimal in between: a hint to some 15 digits, not the bits that are stored.
+    """
 
     rank: str
     definition: str

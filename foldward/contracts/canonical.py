@@ -31,17 +31,28 @@ def derive_seed(seed: int, *parts: str) -> int:
 
 
 _AS_IS = frozenset({str, int, bool, type(None)})
+_EXACT = 2**53
 
 
 def _plain(value: Any) -> Any:
     # −0.0 and 1.0 against 1 must not make two identities of one number.
     kind = type(value)
-    if kind is float:
-        if not math.isfinite(value):
-            raise ValueError(f"{value} has no canonical form")
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if kind is dict:
-        return {key: item if type(item) in _AS_IS else _plain(item) for key, item in value.items()}
+        return {
+            key: item if (of := type(item)) in _AS_IS else _number(item) if of is float else _plain(item)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
-        return [item if type(item) in _AS_IS else _plain(item) for item in value]
+        return [
+            item if (of := type(item)) in _AS_IS else _number(item) if of is float else _plain(item)
+            for item in value
+        ]
+    return _number(value) if kind is float else value
+
+
+def _number(value: float) -> int | float:
+    if value.is_integer():
+        return int(value) if -_EXACT < value < _EXACT else value
+    if not math.isfinite(value):
+        raise ValueError(f"{value} has no canonical form")
     return value
