@@ -6,16 +6,6 @@ threads, so they use `real()`, which a frozen clock does not stop and a tick of 
 
 from __future__ import annotations
 
-from foldward.contracts import clock
-from foldward.contracts.clock import now, utc_us, utcnow
+from foldward.contracts.clock import now, real, real_clock, utc_us, utcnow
 
-# in a tuple, because freezegun replaces module attributes that are time.monotonic itself
-REAL = clock._real_monotonic
-
-
-def real() -> float:
-    """Seconds on the monotonic clock of the machine, never frozen."""
-    return REAL[0]()
-
-
-__all__ = ["REAL", "now", "real", "utc_us", "utcnow"]
+__all__ = ["now", "real", "real_clock", "utc_us", "utcnow"]

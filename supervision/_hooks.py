@@ -23,7 +23,7 @@ import pykka
 from pykka import messages
 from pykka._envelope import Envelope
 
-from supervision._clock import REAL, real
+from supervision._clock import real, real_clock
 from supervision._life import ActorLife, describe, poison_of
 from supervision._mailbox import Ask, BoundedMailbox, Due, Mailbox, Retried, Stop
 from supervision._slot import bare
@@ -201,7 +201,7 @@ class Actor(pykka.ThreadingActor):
     def _one_by_one(self, life: ActorLife) -> None:
         box = life.mailbox
         assert box is not None
-        get, qsize, seconds = box.get, box.qsize, REAL[0]
+        get, qsize, seconds = box.get, box.qsize, real_clock()
         receive = self.on_receive
         while True:
             item = get()

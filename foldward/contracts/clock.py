@@ -9,6 +9,7 @@ its ignore list), which would give two answers to one question.
 import datetime as _dt
 import functools
 import time
+from collections.abc import Callable
 
 # freezegun swaps module attributes that are the real class; inside a tuple it does not look.
 _REAL = (_dt.datetime,)
@@ -29,6 +30,16 @@ def now() -> float:
     if _dt.datetime is not _REAL[0]:
         return _dt.datetime.now(UTC).timestamp()
     return _real_monotonic[0]()
+
+
+def real() -> float:
+    """Seconds on the machine's monotonic clock, also under freezegun: for what real threads take."""
+    return _real_monotonic[0]()
+
+
+def real_clock() -> Callable[[], float]:
+    """The function behind `real()`, for a loop in which one call more would show."""
+    return _real_monotonic[0]
 
 
 def utcnow() -> _dt.datetime:

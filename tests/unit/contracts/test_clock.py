@@ -30,6 +30,16 @@ def test_now_never_goes_back_when_not_frozen() -> None:
     assert readings == sorted(readings)
 
 
+def test_what_real_threads_take_is_not_frozen() -> None:
+    before = clock.real()
+    with freeze_time("2026-01-01T00:00:00Z") as frozen:
+        frozen.tick(3600)
+        seconds = clock.real_clock()
+        readings = [before, clock.real(), seconds(), clock.real()]
+    assert readings == sorted(readings)
+    assert readings[-1] - before < 600.0
+
+
 def test_times_are_written_with_milliseconds_and_z() -> None:
     assert clock.iso_ms(1767225600_123_456) == "2026-01-01T00:00:00.123Z"
     assert clock.iso_ms(-1) == "1969-12-31T23:59:59.999Z"
