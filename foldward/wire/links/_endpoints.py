@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import ipaddress
 import os
 import socket
 import tempfile
@@ -15,7 +16,6 @@ from foldward.contracts.errors import WireError
 from foldward.settings import LinkTable
 
 IPC_LIMIT = 100  # bytes: a Unix socket's path holds 108, and ZMQ takes a few
-_LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
 
 def native_endpoint(settings: LinkTable, run_dir: Path) -> str:
@@ -42,10 +42,20 @@ def native_endpoint(settings: LinkTable, run_dir: Path) -> str:
 
 
 def needs_curve(endpoint: str) -> bool:
-    """True for TCP beyond this machine."""
+    """True for TCP beyond this machine: for every address but a loopback one and `localhost`.
+
+    A name is not looked up: whoever answers for it decides where it leads.
+    """
     if not endpoint.startswith("tcp://"):
         return False
-    return not endpoint.removeprefix("tcp://").startswith(_LOOPBACK)
+    # tcp://SOURCE;TARGET names the own address first (zmq_tcp(7)).
+    host = endpoint.removeprefix("tcp://").rpartition(";")[2].rpartition(":")[0]
+    if host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return True
 
 
 def secure(sock: zmq.Socket[bytes], settings: LinkTable, endpoint: str, *, server: bool) -> None:

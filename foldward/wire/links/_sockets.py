@@ -6,13 +6,31 @@ import contextlib
 from collections.abc import Iterator
 
 import zmq
+from loguru import logger
 from zmq.utils import z85
 from zmq.utils.monitor import parse_monitor_message
 
+from foldward.contracts import clock
 from foldward.settings import LinkTable
 
 ZAP_DOMAIN = b"foldward"
-_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
+FAILED = frozenset(
+    {
+        zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+        zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+        zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+    }
+)
+_EVENTS = (
+    zmq.EVENT_ACCEPTED
+    | zmq.EVENT_CONNECTED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+QUIET_S = 60.0  # who is refused comes again many times a second
 
 
 def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, settings: LinkTable) -> zmq.Socket[bytes]:
@@ -55,6 +73,25 @@ class Monitor:
             self._watched.disable_monitor()
 
 
+class Seldom:
+    """Lets the same news through once in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._told: dict[str, float] = {}
+
+    def due(self, news: str) -> bool:
+        """Whether to tell it now."""
+        now = clock.now()
+        told = self._told.get(news)
+        if told is not None and 0 <= now - told < self._seconds:
+            return False
+        if len(self._told) > 1000:
+            self._told.clear()
+        self._told[news] = now
+        return True
+
+
 class DoorKeeper:
     """ZAP (RFC 27): lets in the configured CURVE keys, and anyone who comes without CURVE on a plain link.
 
@@ -64,6 +101,7 @@ class DoorKeeper:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], clients: tuple[str, ...]) -> None:
         self._allowed = {client.encode() for client in clients}
         self.socket = context.socket(zmq.REP)
+        self._said = Seldom(QUIET_S)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.bind("inproc://zeromq.zap.01")
 
@@ -83,4 +121,17 @@ class DoorKeeper:
         if mechanism == b"CURVE" and len(frames) > 6:
             ok = not self._allowed or z85.encode(frames[6]) in self._allowed
         status, text = (b"200", b"OK") if ok else (b"400", b"unknown key")
+        if not ok:
+            self._refused(frames)
         return [version, serial, status, text, b"", b""]
+
+    def _refused(self, frames: list[bytes]) -> None:
+        address = frames[3].decode("utf-8", "replace") or "somebody"
+        key = z85.encode(frames[6]).decode() if len(frames) > 6 and len(frames[6]) == 32 else ""
+        if self._said.due(f"{address} {key}"):
+            logger.warning(
+                "refused key: {} came with the public key {} that is not allowed in"
+                " (foldward keys allow NAME KEY, then restart core)",
+                address,
+                key or "-",
+            )

@@ -30,7 +30,7 @@ from foldward.wire.codec import loads
 from foldward.wire.links import _frames
 from foldward.wire.links._endpoints import bind, native_endpoint, secure
 from foldward.wire.links._port import RECEIVE_BURST, Port, Sink
-from foldward.wire.links._sockets import DoorKeeper, Monitor, make_socket
+from foldward.wire.links._sockets import FAILED, QUIET_S, DoorKeeper, Monitor, Seldom, make_socket
 
 _WORK_BATCH = 64  # requests in one WORK message
 
@@ -59,6 +59,7 @@ class NativeLink(Port):
         self._dying: list[tuple[bytes, _Worker]] = []
         self._departed: set[bytes] = set()
         self._door: DoorKeeper | None = None
+        self._said = Seldom(QUIET_S)
         self.endpoint = ""
 
     def _open(self) -> None:
@@ -184,6 +185,13 @@ class NativeLink(Port):
             elif event == zmq.EVENT_DISCONNECTED:
                 self._fds.discard(fd)
                 self._dying += [item for item in self._workers.items() if item[1].fd == fd]
+            elif event in FAILED and event != zmq.EVENT_HANDSHAKE_FAILED_AUTH and self._said.due(str(event)):
+                # Who has no keys, or another server key, never reaches the door keeper.
+                logger.warning(
+                    "refused handshake at {}: somebody came without CURVE keys, with the wrong server key,"
+                    " or speaks something else (docs/how_to/remote_workers.md)",
+                    self.endpoint,
+                )
 
     def _leave(self, routing_id: bytes, reason: str) -> None:
         worker = self._workers.pop(routing_id, None)

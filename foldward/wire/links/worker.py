@@ -19,7 +19,7 @@ from foldward.settings import LinkTable
 from foldward.wire.codec import dumps
 from foldward.wire.links import _frames
 from foldward.wire.links._endpoints import connect, secure
-from foldward.wire.links._sockets import Monitor, make_socket
+from foldward.wire.links._sockets import FAILED, QUIET_S, Monitor, Seldom, make_socket
 
 
 class WorkerPort:
@@ -40,6 +40,8 @@ class WorkerPort:
         self.settings = settings or LinkTable()
         self.ready = _frames.Ready(id=id, capacity=capacity, pid=os.getpid(), version=version)
         self.connected = False
+        self._endpoint = endpoint
+        self._said = Seldom(QUIET_S)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make_socket(self._context, zmq.DEALER, self.settings)
         self._socket.setsockopt(zmq.ROUTING_ID, id.encode())
@@ -63,6 +65,14 @@ class WorkerPort:
                 self._socket.send_multipart(_frames.pack_ready(self.ready))
             elif event == zmq.EVENT_DISCONNECTED:
                 self.connected = False
+            elif event in FAILED and self._said.due("refused"):
+                logger.error(
+                    "core at {} refuses the handshake: {}; trying on",
+                    self._endpoint,
+                    "it does not know this worker's public key (foldward keys allow, then restart core)"
+                    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+                    else "one side has no CURVE keys, or the server key is not core's",
+                )
         work: list[tuple[str, bytes]] = []
         while True:
             try:
@@ -118,11 +128,9 @@ class Heart(threading.Thread):
         *,
         interval_s: float = 10.0,
         check: Callable[[Callable[[list[bytes]], None]], None] | None = None,
-        settings: LinkTable | None = None,
     ) -> None:
         super().__init__(name="heart", daemon=True)
-        self._endpoint = endpoint
-        self._id = id
+        self._make_voice = voice
         self._beat = beat
         self._interval_s = interval_s
         self._check = check
