@@ -14,6 +14,7 @@ from foldward.resilience import CircuitBreaker, Permit, State
 from foldward.settings import BreakerTable
 
 MAX_BREAKERS = 1000
+MAX_TRIPS = 10_000
 
 OnTransition = Callable[[str, State, State], None]
 
@@ -75,6 +76,7 @@ class Peer:
         "beat_at_us",
         "breaker",
         "capacity",
+        "declared",
         "encoding",
         "gone",
         "holding",
@@ -101,6 +103,7 @@ class Peer:
     ) -> None:
         self.id = id
         self.capacity = max(1, capacity)
+        self.declared = not legacy  # it has said itself how much it takes
         self.breaker = breaker
         self.encoding = encoding
         self.legacy = legacy
@@ -134,6 +137,14 @@ class Peer:
         """It did not."""
         self.trouble = True
         self.breaker.record_failure(permit)
+
+    def trip(self) -> None:
+        """Open the breaker: a silence is as much as all the failures that open it."""
+        self.trouble = True
+        for _ in range(MAX_TRIPS):
+            if self.breaker.state is State.OPEN:
+                return
+            self.breaker.record_failure()
 
     def hold(self, lease: Lease) -> None:
         """It has one more."""
@@ -178,6 +189,8 @@ class Peers:
         self.recovery_s = settings.recovery_s
         self._peers: dict[str, Peer] = {}
         self.breakers: dict[str, CircuitBreaker] = {}
+        # Names that sent signs of life and then none; outlives a connection, as the breakers do.
+        self.silent: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -230,6 +243,7 @@ class Peers:
         idle = next((name for name in self.breakers if name not in self._peers), None)
         if idle is not None:
             del self.breakers[idle]
+            self.silent.discard(idle)
 
     def choose(self) -> tuple[Peer, Permit] | None:
         """The connected peer with most room whose breaker lets one request through."""

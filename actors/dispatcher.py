@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from actors import _frames
 from actors._base import ProductActor
 from actors._buffer import Work
-from actors._desk import QUEUE, Desk
+from actors._desk import Desk
 from actors._effects import Effects
 from actors._pacing import SAMPLES, Interval
+from actors._presence import QUEUE
 from foldward.contracts import clock
 from foldward.contracts.errors import WireError
 from foldward.contracts.facts import LeaseRequest, RecoverLeases, SetMeta
@@ -34,6 +35,8 @@ from foldward.contracts.messages import (
     PeerBeat,
     PeerJoined,
     PeerLeft,
+    PeerResized,
+    PeerSilent,
     PeerStarted,
     Resume,
     Settled,
@@ -112,6 +115,7 @@ class Dispatcher(ProductActor):
             Settled: self._settled,
             FromLink: self._from_link,
             WorkerExited: self._worker_exited,
+            PeerSilent: self._peer_silent,
             Tick: self._tick,
             Pump: self._pump_on,
             Pause: self._pause,
@@ -119,7 +123,8 @@ class Dispatcher(ProductActor):
             Drain: self._drain_on,
         }
         self._link_handlers: dict[type, Callable[[Any, float, int], Effects]] = {
-            PeerJoined: self._desk.joined,
+            PeerJoined: self._desk.presence.joined,
+            PeerResized: self._desk.presence.resized,
             PeerLeft: self._peer_left,
             PeerStarted: self._peer_started,
             PeerBeat: self._peer_beat,
@@ -162,7 +167,7 @@ class Dispatcher(ProductActor):
     def on_stop(self) -> None:
         """An orderly end: what is out becomes due again after the grace; link and rows are closed."""
         self.fence()
-        if self._desk.leases:
+        if self._desk.flight:
             now_us = clock.utc_us()
             due_us = now_us + int(self._queue.grace_s * clock.US)
             self.write(RecoverLeases(due_us=due_us, at_us=now_us), reply=False)
@@ -285,19 +290,19 @@ class Dispatcher(ProductActor):
             sizes = ", ".join(str(len(frame)) for frame in frames)
             text = f"{len(frames)} frames of {sizes} bytes, parted by newlines here"
             multipart = WireError("wire.multipart", message=text)
-            return self._desk.unreadable(multipart, _frames.joined(frames), message.peer)
+            return self._desk.intake.unreadable(multipart, _frames.joined(frames), message.peer)
         raw = frames[0]
         try:
             decoded = loads(raw)
         except WireError as error:
-            return self._desk.unreadable(error, raw, message.peer)
+            return self._desk.intake.unreadable(error, raw, message.peer)
         if isinstance(decoded, Result):
-            return self._desk.answered(decoded, raw, message.peer, message.received_us, clock.now())
+            return self._desk.intake.answered(decoded, raw, message.peer, message.received_us, clock.now())
         if isinstance(decoded, Heartbeat):
             beat = PeerBeat(peer=message.peer, beat=decoded, at_us=message.received_us)
             return self._peer_beat(beat, clock.now(), message.received_us)
         other = WireError("wire.unknown_type", raw, message="a BACKTEST came where answers are expected")
-        return self._desk.unreadable(other, raw, message.peer)
+        return self._desk.intake.unreadable(other, raw, message.peer)
 
     def _from_link(self, message: FromLink) -> Effects:
         if message.incarnation != self.incarnation:
@@ -306,30 +311,32 @@ class Dispatcher(ProductActor):
         return [] if handler is None else handler(message.message, clock.now(), clock.utc_us())
 
     def _peer_left(self, message: PeerLeft, now: float, now_us: int) -> Effects:
-        return self._desk.left(message.peer, message.reason, now, now_us)
+        return self._desk.presence.left(message.peer, message.reason, now, now_us)
 
     def _peer_started(self, message: PeerStarted, _now: float, _now_us: int) -> Effects:
-        self._desk.started(message.peer, message.request_id)
+        self._desk.presence.started(message.peer, message.request_id)
         return []
 
     def _peer_beat(self, message: PeerBeat, _now: float, _now_us: int) -> Effects:
-        self._desk.beat(message.peer, message.at_us)
         self.handle("heartbeat").tell(message)
-        return []
+        return self._desk.presence.beat(message.peer, message.beat, message.at_us)
+
+    def _peer_silent(self, message: PeerSilent) -> Effects:
+        return self._desk.presence.silent(message.peer, message.silent_s, clock.now(), clock.utc_us())
 
     def _worker_exited(self, message: WorkerExited) -> Effects:
         peer = self._desk.peers.of_pid(message.worker, message.pid)
         if peer is None:
             return []
         reason = f"the worker's process ended with {message.exit_code}"
-        return self._desk.left(peer.id, reason, clock.now(), clock.utc_us())
+        return self._desk.presence.left(peer.id, reason, clock.now(), clock.utc_us())
 
     # --- time ------------------------------------------------------------------------------------------
 
     def _tick(self, _message: Tick) -> Effects:
         now, now_us = clock.now(), clock.utc_us()
         desk = self._desk
-        effects = desk.returns(now, now_us) + desk.expire(now, now_us)
+        effects = desk.presence.returns(now, now_us) + desk.expire(now, now_us)
         if desk.flush.due(now):
             if len(desk.buffer) * 2 < desk.buffer.limit:
                 self._refill(now_us)
@@ -352,7 +359,7 @@ class Dispatcher(ProductActor):
         self.view = {
             "paused": desk.paused,
             "draining": desk.draining,
-            "in_flight": len(desk.leases),
+            "in_flight": len(desk.flight),
             "buffered": len(desk.buffer),
             "sent": desk.sent,
             "workers": [
@@ -390,6 +397,6 @@ class Dispatcher(ProductActor):
         self._desk.draining = True
         self.handle(QUEUE).tell(Drain())
         if message.reply_to is not None:
-            message.reply_to.tell(Ack(tag=message.tag, value={"in_flight": len(self._desk.leases)}))
+            message.reply_to.tell(Ack(tag=message.tag, value={"in_flight": len(self._desk.flight)}))
         self._look()
         return []

@@ -7,10 +7,15 @@ from typing import Any
 from actors._base import ProductActor
 from actors._beats import Beat, Beats
 from foldward.contracts import clock, ids
-from foldward.contracts.messages import Figures, PeerBeat, PeerLeft, PeerSilent, Tick
+from foldward.contracts.messages import Figures, Message, PeerBeat, PeerLeft, PeerSilent, Tick
 from foldward.settings import HeartbeatTable
 
 SOURCE = "BRAIN"
+WATCH_S = 1.0  # a silence is told at most so much later than it is one
+
+
+class Watch(Message, frozen=True, kw_only=True):
+    """To oneself: look who is silent."""
 
 
 class Heartbeat(ProductActor):
@@ -31,9 +36,10 @@ class Heartbeat(ProductActor):
         self._beats = Beats(settings.lost_s)
 
     def on_start(self) -> None:
-        """The first beat comes at once, then every interval."""
+        """The first beat comes at once, then every interval; silences are looked for more often."""
         self.every(self._settings.interval_s, Tick())
         self.after(0.0, Tick())
+        self.every(min(WATCH_S, self._settings.lost_s / 2), Watch())
 
     def on_receive(self, message: Any) -> Any:
         """One message, or a question."""
@@ -43,6 +49,8 @@ class Heartbeat(ProductActor):
                 return self._beats.figures(now)
             case Tick():
                 self._pulse(now)
+            case Watch():
+                self._watch(now)
             case PeerBeat():
                 self._heard(message, now)
             case PeerLeft():
@@ -52,13 +60,15 @@ class Heartbeat(ProductActor):
     def _pulse(self, now: float) -> None:
         beat_id = ids.new_id()
         self._tell("heartbeat.sent", beat_id, SOURCE, "ok")
-        for lost in self._beats.overdue(now):
-            self._tell("heartbeat.lost", lost.id or lost.peer, lost.source, "lost")
-            self.handle("dispatcher").tell(PeerSilent(peer=lost.peer, silent_s=now - lost.at))
         if self._report_s is not None and (self._reported is None or now - self._reported >= self._report_s):
             self._reported = now
             self.notify(f"heartbeat:{beat_id}", "Foldward is alive", f"run {self._run_id}", "debug")
             self._tell("heartbeat.discord_sent", beat_id, SOURCE, "ok")
+
+    def _watch(self, now: float) -> None:
+        for lost in self._beats.overdue(now):
+            self._tell("heartbeat.lost", lost.id or lost.peer, lost.source, "lost")
+            self.handle("dispatcher").tell(PeerSilent(peer=lost.peer, silent_s=now - lost.at))
 
     def _heard(self, message: PeerBeat, now: float) -> None:
         beat = message.beat

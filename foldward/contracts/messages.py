@@ -239,6 +239,13 @@ class PeerLeft(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class PeerResized(Message, frozen=True, kw_only=True):
+    """More or fewer services stand behind a legacy link: it takes up to `capacity` requests at once now."""
+
+    peer: str
+    capacity: int
+
+
 class PeerStarted(Message, frozen=True, kw_only=True):
     """The peer reported that it began this request."""
 

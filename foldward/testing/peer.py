@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--connect-requests", action="store_true", help="pushpull: connect instead of bind")
     made.add_argument("--bind-results", action="store_true", help="pushpull: bind instead of connect")
     made.add_argument("--cache", help="echo the window really covered by these cached candles")
-    made.add_argument("--heartbeat-s", type=float, default=10.0)
+    made.add_argument("--heartbeat-s", type=float, help="native: default 10; pushpull: none unless given")
     made.add_argument("--parent", type=int, help="pid whose end is this peer's end (default: who started it)")
     for item in fields(Script):
         kind = int if item.name == "seed" else float
@@ -44,18 +44,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parent = Parent(options.parent)
     settings = _keys()
     wire = _wire(options, settings)
-    if options.connect:
-        from foldward.wire.links import Heart
-
-        Heart(
-            options.connect,
-            options.id,
-            lambda: _beat(options.id),
-            interval_s=options.heartbeat_s,
-            settings=settings,
-        ).start()
+    _live(options, wire, settings)
     serve(wire, peer, lambda: parent.gone())
     return 0
+
+
+def _live(options: argparse.Namespace, wire: Any, settings: LinkTable) -> None:
+    """Signs of life, as this kind of peer sends them."""
+    from foldward.wire.links import Heart, ServiceHeart
+
+    def beat() -> Heartbeat:
+        return _beat(options.id)
+
+    if options.connect:
+        interval_s = options.heartbeat_s or 10.0
+        Heart(options.connect, options.id, beat, interval_s=interval_s, settings=settings).start()
+    elif options.heartbeat_s:
+        ServiceHeart(wire, beat, interval_s=options.heartbeat_s).start()
 
 
 def serve(wire: Any, peer: ScriptedPeer, done: Any) -> None:

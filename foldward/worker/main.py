@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--curve-public-key", default=os.environ.get("FOLDWARD_LINK__CURVE_PUBLIC_KEY", ""))
     made.add_argument("--curve-server-key", default=os.environ.get("FOLDWARD_LINK__CURVE_SERVER_KEY", ""))
+    made.add_argument("--keys", help="key file of this worker (foldward keys worker makes it)")
     made.add_argument(
         "--allow-plain", action="store_true", help="connect to another machine without CURVE keys"
     )
@@ -90,12 +91,22 @@ def _work(options: argparse.Namespace) -> int:
     from foldward.worker.process import WorkerProcess
 
     local = not options.serve and options.connect.startswith("ipc://")
-    process = WorkerProcess(wire, desk, id=options.id, version=version(), parent=parent, local=local)
+    process = WorkerProcess(
+        wire,
+        desk,
+        id=options.id,
+        version=version(),
+        parent=parent,
+        local=local,
+        capacity=options.capacity or 2,
+    )
     process.handle_signals()
-    heart = None
-    if not options.serve:
-        from foldward.wire.links import Heart
+    from foldward.wire.links import Heart, Pulse, ServiceHeart
 
+    heart: Pulse
+    if options.serve:
+        heart = ServiceHeart(wire, process.beat, interval_s=options.heartbeat_s, check=process.check)
+    else:
         heart = Heart(
             options.connect,
             options.id,
@@ -104,13 +115,12 @@ def _work(options: argparse.Namespace) -> int:
             check=process.check,
             settings=settings,
         )
-        heart.start()
+    heart.start()
     try:
         return process.run()
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if heart is not None:
-            heart.stop()
+        heart.stop()
 
 
 def _parent(options: argparse.Namespace) -> Parent | None:
@@ -125,6 +135,16 @@ def _parent(options: argparse.Namespace) -> Parent | None:
 def _link_settings(options: argparse.Namespace) -> Any:
     from foldward.settings import LinkTable
 
+    if options.keys:
+        from foldward.settings.keys import read_keys
+
+        keys = read_keys(Path(options.keys))
+        return LinkTable(
+            curve_public_key=keys.public,
+            curve_secret_key=keys.secret,
+            curve_server_key=keys.server or options.curve_server_key,
+            allow_plain=options.allow_plain,
+        )
     return LinkTable(
         curve_public_key=options.curve_public_key,
         curve_secret_key=os.environ.get("FOLDWARD_LINK__CURVE_SECRET_KEY", ""),

@@ -54,6 +54,7 @@ class WorkerProcess:
         version: str = "",
         parent: Parent | None = None,
         local: bool = True,
+        capacity: int = 2,
     ) -> None:
         self._wire = wire
         self._desk = desk
@@ -61,6 +62,7 @@ class WorkerProcess:
         self._version = version
         self._parent = parent
         self._local = local
+        self._capacity = capacity
         self._stopping: str | None = None
         self._stopped_at = 0.0
         self._waiting: deque[tuple[str, bytes]] = deque()
@@ -104,7 +106,7 @@ class WorkerProcess:
         return 0
 
     def beat(self) -> Heartbeat:
-        """What the heart sends: counts, memory in bytes, ages in seconds."""
+        """What the heart sends: how many requests it takes, counts, memory in bytes, ages in seconds."""
         current = self._current
         now = clock.now()
         return Heartbeat(
@@ -113,6 +115,7 @@ class WorkerProcess:
             version=self._version,
             status="stopping" if self._stopping else "busy" if current else "idle",
             data={
+                "capacity": float(self._capacity),
                 "in_flight": float(len(self._waiting) + (current is not None)),
                 "received": float(self.received),
                 "done": float(self.done),

@@ -9,14 +9,16 @@ from foldward.wire.links._port import Link, Sink
 from foldward.wire.links.make import make_link
 from foldward.wire.links.native import NativeLink
 from foldward.wire.links.pushpull import PushPullLink
-from foldward.wire.links.service import ServicePort
-from foldward.wire.links.worker import Heart, WorkerPort
+from foldward.wire.links.service import ServiceHeart, ServicePort
+from foldward.wire.links.worker import Heart, Pulse, WorkerPort
 
 __all__ = [
     "Heart",
     "Link",
     "NativeLink",
+    "Pulse",
     "PushPullLink",
+    "ServiceHeart",
     "ServicePort",
     "Sink",
     "WorkerPort",

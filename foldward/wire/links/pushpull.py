@@ -10,23 +10,41 @@ import zmq
 from loguru import logger
 
 from foldward.contracts import clock
-from foldward.contracts.messages import FrameReceived, FrameRefused, FrameSent, PeerJoined, PeerLeft
+from foldward.contracts.ids import new_id
+from foldward.contracts.jobs import Heartbeat
+from foldward.contracts.messages import (
+    FrameReceived,
+    FrameRefused,
+    FrameSent,
+    PeerJoined,
+    PeerLeft,
+    PeerResized,
+)
 from foldward.settings import LinkTable
+from foldward.wire.codec import dumps
 from foldward.wire.links._endpoints import bind, connect, secure
 from foldward.wire.links._port import RECEIVE_BURST, Port, Sink
 from foldward.wire.links._sockets import DoorKeeper, Monitor, make_socket
 
-CAPACITY = 500  # a peer on PUSH/PULL declares none; the queue's in-flight limit is the bound
+SOURCE = "BRAIN"
 
 
 class PushPullLink(Port):
-    """See the module. `peer` is the name of the one peer; endpoints are those really used."""
+    """See the module. `peer` is the name of the one peer; endpoints are those really used.
+
+    beat_s: time between our own HEARTBEATs, sent by the port thread, so that no work holds them up. Each
+    connection of the PUSH socket counts as a service that takes `link.capacity` requests, until a HEARTBEAT
+    of the peer says how many it takes.
+    """
 
     name = "pushpull"
 
-    def __init__(self, sink: Sink, settings: LinkTable, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, sink: Sink, settings: LinkTable, *, beat_s: float = 10.0, version: str = "") -> None:
         super().__init__(sink, settings)
-        self._capacity = capacity
+        self._beat_s = beat_s
+        self._version = version
+        self._next_beat = 0.0
+        self._sent = 0
         self._takers = 0
         self._door: DoorKeeper | None = None
         self.request_endpoint = settings.request_endpoint
@@ -81,15 +99,40 @@ class PushPullLink(Port):
                     self._tell(
                         PeerJoined(
                             peer=self.peer,
-                            capacity=self._capacity,
+                            capacity=self.settings.capacity,
                             encoding=self.settings.format,
                             legacy=True,
                         )
                     )
+                    self._next_beat = clock.now() + self._beat_s
+                else:
+                    self._resized()
             elif event == zmq.EVENT_DISCONNECTED and self._takers:
                 self._takers -= 1
-                if not self._takers:
+                if self._takers:
+                    self._resized()
+                else:
                     self._left("disconnected")
+
+    def _resized(self) -> None:
+        self._tell(PeerResized(peer=self.peer, capacity=self._takers * self.settings.capacity))
+
+    def _tick(self, now: float) -> None:
+        # A clock that was set back must not silence us.
+        if not self._takers or self._beat_s >= self._next_beat - now > 0:
+            return
+        self._next_beat = now + self._beat_s
+        beat = Heartbeat(
+            id=new_id(),
+            timestamp=clock.utc_us() / clock.US,
+            version=self._version,
+            source=SOURCE,
+            data={"sent": float(self._sent)},
+        )
+        try:
+            self._push.send(dumps(beat, self.settings.format), zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            logger.debug("no heartbeat to {}: {}", self.peer, error.strerror)
 
     def _left(self, reason: str) -> None:
         logger.info("peer {} left: {}", self.peer, reason)
@@ -106,6 +149,7 @@ class PushPullLink(Port):
                 why = "no peer takes requests" if error.errno == zmq.EAGAIN else str(error)
                 self._tell(FrameRefused(peer=peer, request_id=request_id, error=why))
             else:
+                self._sent += 1
                 self._tell(FrameSent(peer=peer, request_id=request_id))
 
     def _gone(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import zmq
 from loguru import logger
@@ -113,8 +114,41 @@ def leave(reason: str) -> list[bytes]:
     return [_frames.BYE, reason.encode()]
 
 
-class Heart(threading.Thread):
-    """Beats every `interval_s`, whatever the worker computes; `check` runs every 0.25 s beside it.
+class Voice(Protocol):
+    """What a heart speaks with: frames as `answer`, `leave` and `sign` make them."""
+
+    def say(self, frames: list[bytes]) -> None:
+        """Hand frames over without waiting. Raises zmq.Again when nobody takes them."""
+
+    def close(self, linger_ms: int) -> None:
+        """Wait at most so long until what was said is taken."""
+
+
+def sign(message: bytes) -> list[bytes]:
+    """Frames of HEARTBEAT."""
+    return [_frames.HEARTBEAT, message]
+
+
+class _OwnSocket:
+    """The heart of a worker on the native link has a DEALER of its own."""
+
+    def __init__(self, endpoint: str, id: str, settings: LinkTable) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = make_socket(self._context, zmq.DEALER, settings)
+        self._socket.setsockopt(zmq.ROUTING_ID, id.encode() + _frames.HEART)
+        self._socket.setsockopt(zmq.SNDHWM, 10)
+        secure(self._socket, settings, endpoint, server=False)
+        connect(self._socket, endpoint)
+
+    def say(self, frames: list[bytes]) -> None:
+        self._socket.send_multipart(frames, zmq.NOBLOCK)
+
+    def close(self, linger_ms: int) -> None:
+        self._context.destroy(linger=linger_ms)
+
+
+class Pulse(threading.Thread):
+    """Beats with `voice()` every `interval_s`, whatever the process computes; `check` runs every 0.25 s.
 
     beat() makes the HEARTBEAT; check(last_words) may speak for the worker (`answer` or `leave` make the
     frames) and end the process.
@@ -122,8 +156,7 @@ class Heart(threading.Thread):
 
     def __init__(
         self,
-        endpoint: str,
-        id: str,
+        voice: Callable[[], Voice],
         beat: Callable[[], Heartbeat],
         *,
         interval_s: float = 10.0,
@@ -134,21 +167,15 @@ class Heart(threading.Thread):
         self._beat = beat
         self._interval_s = interval_s
         self._check = check
-        self._settings = settings or LinkTable()
         self._stop_it = threading.Event()
 
     def run(self) -> None:
         """Beat until stopped."""
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        sock = make_socket(context, zmq.DEALER, self._settings)
-        sock.setsockopt(zmq.ROUTING_ID, self._id.encode() + _frames.HEART)
-        sock.setsockopt(zmq.SNDHWM, 10)
-        secure(sock, self._settings, self._endpoint, server=False)
-        connect(sock, self._endpoint)
+        voice = self._make_voice()
 
         def last_words(frames: list[bytes]) -> None:
-            sock.send_multipart(frames, zmq.NOBLOCK)
-            context.destroy(linger=500)
+            voice.say(frames)
+            voice.close(500)
             self._stop_it.set()
 
         try:
@@ -162,13 +189,13 @@ class Heart(threading.Thread):
                 count += 1
                 if count >= ticks:
                     count = 0
-                    self._send_beat(sock)
+                    self._send_beat(voice)
         finally:
-            context.destroy(linger=0)
+            voice.close(0)
 
-    def _send_beat(self, sock: zmq.Socket[bytes]) -> None:
+    def _send_beat(self, voice: Voice) -> None:
         try:
-            sock.send_multipart([_frames.HEARTBEAT, dumps(self._beat())], zmq.NOBLOCK)
+            voice.say(sign(dumps(self._beat())))
         except zmq.Again:
             return  # core is away: old beats are of no use
         except Exception:  # a beat that cannot be made must not stop the next one: silence means death
@@ -179,3 +206,24 @@ class Heart(threading.Thread):
         self._stop_it.set()
         if self.is_alive() and threading.current_thread() is not self:
             self.join(2.0)
+
+
+class Heart(Pulse):
+    """The pulse of a worker on the native link."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        id: str,
+        beat: Callable[[], Heartbeat],
+        *,
+        interval_s: float = 10.0,
+        check: Callable[[Callable[[list[bytes]], None]], None] | None = None,
+        settings: LinkTable | None = None,
+    ) -> None:
+        super().__init__(
+            lambda: _OwnSocket(endpoint, id, settings or LinkTable()),
+            beat,
+            interval_s=interval_s,
+            check=check,
+        )

@@ -16,7 +16,7 @@ def test_a_peer_that_connects_is_told_with_its_capacity(make_driver, told):
     peer = driver.connect(capacity=7)
     (joined,) = told.wait(PeerJoined)
     assert joined.peer == peer.name
-    assert joined.capacity == (7 if driver.has_capacity else 500)
+    assert joined.capacity == (7 if driver.has_capacity else 2)
     assert joined.encoding == "json"
     assert joined.legacy is not driver.has_capacity
 

@@ -226,14 +226,16 @@ def test_beats_go_out_every_ten_seconds_and_silence_is_told_after_thirty(house: 
         for count in (2, 3):
             frozen.tick(10.0)
             until(lambda wanted=count: len(house.events("heartbeat.sent")) == wanted)
+        frozen.tick(9.9)
+        heartbeat.ask(Figures())
         assert house.events("heartbeat.lost") == []
-        frozen.tick(10.0)
+        frozen.tick(0.1)
         (lost,) = until(lambda: house.events("heartbeat.lost"))
         assert lost["data"] == {"heartbeat_id": "worker-1", "source": "WORKER", "status": "lost"}
         assert lost["severity"] == "warning"
         assert lost["correlation_id"] == "worker-1"
         (told,) = until(lambda: [message for message in Ear.heard if isinstance(message, PeerSilent)])
-        assert told.peer == "w1"
+        assert (told.peer, told.silent_s) == ("w1", 30.0)
         root.stop(5.0)
 
 

@@ -15,10 +15,11 @@ import pytest
 import zmq
 
 from foldward.contracts.errors import WireError
-from foldward.contracts.messages import FrameReceived, PeerJoined, PeerLeft
+from foldward.contracts.jobs import Heartbeat
+from foldward.contracts.messages import FrameReceived, PeerJoined, PeerLeft, PeerResized
 from foldward.settings import LinkTable
-from foldward.wire import loads
-from foldward.wire.links import NativeLink, PushPullLink, ServicePort
+from foldward.wire import dumps, loads
+from foldward.wire.links import NativeLink, PushPullLink, ServiceHeart, ServicePort
 
 pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).parents[2] / "data" / "peer_golden.jsonl"
@@ -52,7 +53,7 @@ def told():
 def open_link(told):
     links: list[Any] = []
 
-    def make(**settings: Any) -> PushPullLink:
+    def make(*, beat_s: float = 10.0, **settings: Any) -> PushPullLink:
         wanted = {
             "mode": "pushpull",
             "request_endpoint": "tcp://127.0.0.1:*",
@@ -60,7 +61,7 @@ def open_link(told):
             "bind_requests": True,
             **settings,
         }
-        link = PushPullLink(told, LinkTable(**wanted))
+        link = PushPullLink(told, LinkTable(**wanted), beat_s=beat_s, version="1.2.3")
         link.start()
         links.append(link)
         return link
@@ -267,3 +268,61 @@ def test_a_worker_stands_in_for_an_existing_peer_and_gives_its_numbers(told, ope
     finally:
         worker.terminate()
         assert worker.wait(15) == 0
+
+
+def test_our_own_heartbeat_goes_out_every_interval_whatever_is_sent(open_link, told):
+    link = open_link(beat_s=0.3, format="sexp")
+    context = zmq.Context()
+    try:
+        pull = context.socket(zmq.PULL)
+        pull.connect(link.request_endpoint)
+        told.wait(PeerJoined)
+        link.send(link.peer, "r-1", b"work")
+        beats = []
+        while len(beats) < 2:
+            assert pull.poll(10_000), "no heartbeat came"
+            raw = pull.recv()
+            if raw != b"work":
+                beats.append(loads(raw))
+    finally:
+        context.destroy(linger=0)
+    assert {(beat.source, beat.status, beat.version) for beat in beats} == {("BRAIN", "ok", "1.2.3")}
+    assert beats[0].id != beats[1].id
+    assert beats[1].timestamp - beats[0].timestamp >= 0.3
+    assert beats[1].data == {"sent": 1.0}
+
+
+def test_the_stand_in_beats_beside_its_answers_and_answers_no_heartbeat(open_link, told):
+    link = open_link(beat_s=0.25)
+    service = ServicePort(link.request_endpoint, link.result_endpoint, bind_requests=False)
+    beat = Heartbeat(id="stand-in", timestamp=1.0, data={"capacity": 3.0})
+    heart = ServiceHeart(service, lambda: beat, interval_s=0.01)
+    heart.start()
+    try:
+        told.wait(PeerJoined)
+        link.send(link.peer, "r-1", b"work")
+        taken = []
+        while not taken:  # heartbeats of ours come as well, and are no work
+            taken += service.poll(1000)
+        service.results([b"answer"])
+        before = len(told.wait(FrameReceived))
+        frames = {frame.frames[0] for frame in told.wait(FrameReceived, before + 2)}
+    finally:
+        heart.stop()
+        service.close(0)
+    assert taken == [("", b"work")]
+    assert frames == {b"answer", dumps(beat)}
+
+
+def test_each_service_behind_the_link_counts_with_its_capacity(open_link, told):
+    link = open_link(capacity=3)
+    first = ServicePort(link.request_endpoint, link.result_endpoint, bind_requests=False)
+    assert told.wait(PeerJoined)[0].capacity == 3
+    second = ServicePort(link.request_endpoint, link.result_endpoint, bind_requests=False)
+    try:
+        assert told.wait(PeerResized)[-1].capacity == 6
+        second.close(0)
+        assert told.wait(PeerResized, 2)[-1].capacity == 3
+    finally:
+        first.close(0)
+    told.wait(PeerLeft)

@@ -10,13 +10,14 @@ from actors._desk import Desk
 from actors._effects import Alarm, Effect, Event, SendBytes, Tell, WriteFact
 from foldward.contracts.errors import WireError
 from foldward.contracts.facts import CountUp, LeaseRequest, NoteEvent
-from foldward.contracts.jobs import Backtest, Result, Strategy
+from foldward.contracts.jobs import Backtest, Heartbeat, Result, Strategy
 from foldward.contracts.messages import (
     Admitted,
     AttemptFailed,
     FrameRefused,
     Hold,
     PeerJoined,
+    PeerLeft,
     ResultArrived,
     Settled,
     WorkReturned,
@@ -72,7 +73,9 @@ class Room:
         return round(self.now * US)
 
     def join(self, peer: str = "w1", capacity: int = 2, **more: object) -> list[Effect]:
-        return self.desk.joined(PeerJoined(peer=peer, capacity=capacity, **more), self.now, self.now_us)
+        return self.desk.presence.joined(
+            PeerJoined(peer=peer, capacity=capacity, **more), self.now, self.now_us
+        )
 
     def plan(self, limit: int = 50) -> list[WriteFact]:
         effects = self.desk.plan(self.now, self.now_us, limit)
@@ -86,7 +89,7 @@ class Room:
         return [effect for effect in effects if isinstance(effect, SendBytes)]
 
     def answered(self, result: Result, peer: str = "w1") -> list[Effect]:
-        return self.desk.answered(result, b"raw", peer, self.now_us, self.now)
+        return self.desk.intake.answered(result, b"raw", peer, self.now_us, self.now)
 
     def settle(self, n: int, state: str = "applied", **more: object) -> bool:
         message = Settled(request_id=IDS[n], name="sma", kind="oos", state=state, **more)
@@ -94,7 +97,7 @@ class Room:
 
     def tick(self, seconds: float) -> list[Effect]:
         self.now += seconds
-        return self.desk.returns(self.now, self.now_us) + self.desk.expire(self.now, self.now_us)
+        return self.desk.presence.returns(self.now, self.now_us) + self.desk.expire(self.now, self.now_us)
 
 
 def told(effects: list[Effect], kind: type) -> list:
@@ -157,7 +160,7 @@ def test_when_the_store_cannot_the_work_waits_for_the_next_time() -> None:
     room.desk.offer(admitted(0))
     (write,) = room.plan()
     assert room.commit(write, ok=False) == []
-    assert room.desk.leases == {}
+    assert room.desk.flight.leases == {}
     assert [w.fact.request_id for w in room.plan()] == [IDS[0]]
 
 
@@ -283,7 +286,7 @@ def test_an_answer_shows_that_what_was_sent_before_it_is_not_running_any_more() 
     room.send()
     room.answered(answer(1))  # 0 was swallowed
     assert len(room.send()) == 2
-    assert IDS[0] in room.desk.leases  # it still has its deadline
+    assert IDS[0] in room.desk.flight.leases  # it still has its deadline
 
 
 def test_a_legacy_answer_is_matched_by_the_full_name_as_sent() -> None:
@@ -348,10 +351,10 @@ def test_unreadable_bytes_are_kept_and_the_lease_goes_on() -> None:
     room.send()
     raw = b'{"type":"BACKTEST_RESULT","result":{"request_id":"' + IDS[0].encode() + b'","sharpe":'
     error = WireError("wire.unparseable", raw, 70, "JSON ends early")
-    (hold,) = told(room.desk.unreadable(error, raw, "w1"), Hold)
+    (hold,) = told(room.desk.intake.unreadable(error, raw, "w1"), Hold)
     assert (hold.reason, hold.code, hold.payload, hold.peer) == ("unparseable", "wire.unparseable", raw, "w1")
     assert hold.request_id == IDS[0]
-    assert IDS[0] in room.desk.leases
+    assert IDS[0] in room.desk.flight.leases
     assert len(room.send()) == 1  # the peer is done with it: its slot is free
 
 
@@ -367,7 +370,7 @@ def test_unreadable_bytes_are_kept_and_the_lease_goes_on() -> None:
     ],
 )
 def test_every_decode_error_has_its_reason(code: str, reason: str) -> None:
-    (hold,) = told(Room().desk.unreadable(WireError(code, b"x"), b"x", "p"), Hold)
+    (hold,) = told(Room().desk.intake.unreadable(WireError(code, b"x"), b"x", "p"), Hold)
     assert hold.reason == reason
 
 
@@ -387,7 +390,7 @@ def test_an_attempt_ends_after_120_seconds_and_not_before() -> None:
         "request.timeout",
         1,
     )
-    assert room.desk.leases == {}
+    assert room.desk.flight.leases == {}
 
 
 def test_the_work_of_a_failed_attempt_leaves_again_when_it_is_due() -> None:
@@ -458,7 +461,7 @@ def test_a_lease_that_the_store_never_answered_is_looked_for_in_the_rows() -> No
     room.desk.offer(admitted(0))
     room.plan()
     assert told(room.tick(120.0), AttemptFailed) == []
-    assert room.desk.leases == {}
+    assert room.desk.flight.leases == {}
     assert room.desk.buffer.missed
     room.desk.offer(admitted(1))
     assert len(room.plan()) == 1
@@ -473,15 +476,17 @@ def test_what_a_lost_peer_held_returns_after_250_milliseconds_without_a_failure(
     for n in range(2):
         room.desk.offer(admitted(n))
     room.send()
-    room.desk.started("w1", IDS[0])
-    assert room.desk.left("w1", "gone", room.now, room.now_us) == []
+    room.desk.presence.started("w1", IDS[0])
+    assert room.desk.presence.left("w1", "gone", room.now, room.now_us) == [
+        Tell("heartbeat", PeerLeft(peer="w1", reason="gone"))
+    ]
     assert room.tick(0.249) == []
     effects = room.tick(0.002)
     (returned,) = told(effects, WorkReturned)
     assert returned.request_ids == (IDS[0], IDS[1])
     assert returned.started == (IDS[0],)
     assert told(effects, AttemptFailed) == []
-    assert room.desk.leases == {}
+    assert room.desk.flight.leases == {}
 
 
 def test_an_answer_within_the_grace_is_no_loss() -> None:
@@ -490,7 +495,7 @@ def test_an_answer_within_the_grace_is_no_loss() -> None:
     for n in range(2):
         room.desk.offer(admitted(n))
     room.send()
-    room.desk.left("w1", "gone", room.now, room.now_us)
+    room.desk.presence.left("w1", "gone", room.now, room.now_us)
     room.answered(answer(0))
     (returned,) = told(room.tick(0.25), WorkReturned)
     assert returned.request_ids == (IDS[1],)
@@ -501,7 +506,7 @@ def test_a_request_alone_at_its_worker_counts_as_started() -> None:
     room.join()
     room.desk.offer(admitted(0))
     room.send()
-    room.desk.left("w1", "gone", room.now, room.now_us)
+    room.desk.presence.left("w1", "gone", room.now, room.now_us)
     (returned,) = told(room.tick(0.25), WorkReturned)
     assert returned.started == (IDS[0],)
 
@@ -511,7 +516,7 @@ def test_bytes_do_not_leave_for_a_peer_that_left_before_the_commit() -> None:
     room.join()
     room.desk.offer(admitted(0))
     (write,) = room.plan()
-    room.desk.left("w1", "gone", room.now, room.now_us)
+    room.desk.presence.left("w1", "gone", room.now, room.now_us)
     (returned,) = told(room.commit(write), WorkReturned)
     assert returned.request_ids == (IDS[0],)
     assert returned.started == ()
@@ -523,7 +528,7 @@ def test_returned_work_goes_to_another_worker() -> None:
     room.desk.offer(admitted(0))
     room.send()
     room.join("w2")
-    room.desk.left("w1", "gone", room.now, room.now_us)
+    room.desk.presence.left("w1", "gone", room.now, room.now_us)
     room.tick(0.25)
     room.settle(0, "retry", due_us=room.now_us)
     (write,) = room.plan()
@@ -551,7 +556,7 @@ def test_a_refused_send_is_a_failure_with_its_event() -> None:
     assert events(effects) == ["oos.dispatch_failed"]
     (failed,) = told(effects, AttemptFailed)
     assert (failed.cause, failed.code, failed.error) == ("send", "wire.send_failed", "EAGAIN")
-    assert room.desk.leases == {}
+    assert room.desk.flight.leases == {}
 
 
 def test_a_send_refused_because_the_peer_left_is_no_failure() -> None:
@@ -559,7 +564,7 @@ def test_a_send_refused_because_the_peer_left_is_no_failure() -> None:
     room.join()
     room.desk.offer(admitted(0))
     room.send()
-    room.desk.left("w1", "gone", room.now, room.now_us)
+    room.desk.presence.left("w1", "gone", room.now, room.now_us)
     refused = FrameRefused(peer="w1", request_id=IDS[0], error="EHOSTUNREACH")
     assert room.desk.refused(refused, room.now, room.now_us) == []
     assert len(told(room.tick(0.25), WorkReturned)) == 1
@@ -627,7 +632,7 @@ def test_what_a_lost_link_returns_is_not_charged() -> None:
         room.desk.offer(admitted(n))
     room.send()
     room.join("w2", capacity=40)
-    room.desk.left("w1", "gone", room.now, room.now_us)
+    room.desk.presence.left("w1", "gone", room.now, room.now_us)
     room.tick(0.25)
     for n in range(40):
         room.settle(n, "retry", due_us=room.now_us, charged=False)
@@ -727,13 +732,13 @@ def test_a_silent_peer_is_a_failure_of_its_link_a_dead_one_is_not() -> None:
     room = Room()
     for _ in range(4):
         room.join("w1")
-        room.desk.left("w1", "disconnected", room.now, room.now_us)
+        room.desk.presence.left("w1", "disconnected", room.now, room.now_us)
     room.join("w1")
     assert room.desk.peers.breakers["w1"].snapshot()["failures"] == 0
     seen: list[Effect] = []
     for _ in range(5):
         room.join("w1")
-        seen += room.desk.left("w1", "silent for 31 s", room.now, room.now_us)
+        seen += room.desk.presence.left("w1", "silent for 31 s", room.now, room.now_us)
     assert events(seen) == ["breaker.opened"]
 
 
@@ -741,7 +746,7 @@ def test_a_link_whose_breaker_is_open_leaves_the_work_to_its_neighbour() -> None
     room = Room()
     for _ in range(5):
         room.join("sick", capacity=9)
-        room.desk.left("sick", "silent for 31 s", room.now, room.now_us)
+        room.desk.presence.left("sick", "silent for 31 s", room.now, room.now_us)
     room.join("sick", capacity=9)
     room.join("well", capacity=1)
     room.join("fit", capacity=2)
@@ -789,7 +794,7 @@ def test_breakers_of_peers_that_come_and_go_do_not_pile_up() -> None:
     room = Room()
     for n in range(1100):
         room.join(f"w{n}")
-        room.desk.left(f"w{n}", "bye", room.now, room.now_us)
+        room.desk.presence.left(f"w{n}", "bye", room.now, room.now_us)
     assert len(room.desk.peers.breakers) <= 1000
 
 
@@ -804,16 +809,16 @@ def test_leases_that_are_over_do_not_pile_up_behind_their_deadlines() -> None:
             room.answered(answer(n))
             room.settle(n)
         room.tick(0.1)
-    assert len(room.desk._deadlines) <= 1200
+    assert len(room.desk.flight._deadlines) <= 1200
 
 
 def test_an_unknown_peer_that_leaves_or_starts_something_is_nobody() -> None:
     room = Room()
-    assert room.desk.left("ghost", "gone", room.now, room.now_us) == []
-    room.desk.started("ghost", IDS[0])
-    room.desk.beat("ghost", 5)
+    assert room.desk.presence.left("ghost", "gone", room.now, room.now_us) == []
+    room.desk.presence.started("ghost", IDS[0])
+    room.desk.presence.beat("ghost", Heartbeat(id="g", timestamp=1.0), 5)
     error = WireError("wire.unparseable", b"x")
-    assert len(told(room.desk.unreadable(error, b"x", "ghost"), Hold)) == 1
+    assert len(told(room.desk.intake.unreadable(error, b"x", "ghost"), Hold)) == 1
 
 
 def test_work_whose_fate_nobody_tells_is_left_to_its_row_after_a_minute() -> None:
@@ -834,7 +839,7 @@ def test_a_workers_garbage_counts_against_its_link_and_frees_its_slot() -> None:
     room.desk.offer(admitted(0))
     room.desk.offer(admitted(1))
     room.send()
-    room.desk.unreadable(WireError("wire.unparseable", b"x"), b"x", "w1")
+    room.desk.intake.unreadable(WireError("wire.unparseable", b"x"), b"x", "w1")
     assert room.desk.peers.breakers["w1"].snapshot()["failures"] == 1
     assert len(room.send()) == 1
 
@@ -846,6 +851,6 @@ def test_junk_pushed_at_a_legacy_link_says_nothing_about_the_peer() -> None:
     room.desk.offer(admitted(1))
     room.send()
     for _ in range(10):
-        room.desk.unreadable(WireError("wire.unparseable", b"x"), b"x", "peer")
+        room.desk.intake.unreadable(WireError("wire.unparseable", b"x"), b"x", "peer")
     assert room.desk.peers.breakers["peer"].snapshot()["failures"] == 0
     assert room.send() == []

@@ -39,6 +39,15 @@ def test_the_same_work_is_one_trial():
     assert book.plan("f")["trials"] == {"n": 1, "sharpe_std": 0.0}
 
 
+def test_the_plan_names_the_bars_of_most_trials():
+    book = TrialBook()
+    for number, window in enumerate(("-90:200", "10:300", "-90:200", "none:300", "x")):
+        book.add("f", f"sha256:{number}:{window}", trial(number))
+    assert book.plan("f")["trials"]["window"] == [-90, 200]
+    book.add("f", "sha256:9:10:300", trial(9))
+    assert book.plan("f")["trials"]["window"] == [10, 300]
+
+
 def test_trials_on_other_data_do_not_count():
     book = TrialBook()
     book.add("f", "sha256:a", trial(1))
