@@ -27,9 +27,10 @@ ORPHAN_S = 10.0  # an ipc worker without core for so long is nobody's
 
 
 class Wire(Protocol):
-    """WorkerPort or ServicePort."""
+    """WorkerPort or ServicePort. gives_back: what is not answered goes to another worker after `bye`."""
 
     connected: bool
+    gives_back: bool
 
     def poll(self, timeout_ms: int) -> list[tuple[str, bytes]]: ...
 
@@ -135,6 +136,7 @@ class WorkerProcess:
         current = self._current
         if (
             self._stopping is not None
+            and self._wire.gives_back
             and clock.now() - self._stopped_at > STOP_S
             and (current or self._local)
         ):

@@ -27,6 +27,8 @@ class ServicePort:
     side is away, and old beats are of no use to it.
     """
 
+    gives_back = False  # nobody hears that it goes: a request that is begun is finished
+
     def __init__(
         self,
         requests: str,

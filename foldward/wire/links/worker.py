@@ -29,6 +29,8 @@ class WorkerPort:
     connected is False until core has answered the handshake, and again after a disconnect.
     """
 
+    gives_back = True
+
     def __init__(
         self,
         endpoint: str,

@@ -326,3 +326,26 @@ def test_each_service_behind_the_link_counts_with_its_capacity(open_link, told):
     finally:
         first.close(0)
     told.wait(PeerLeft)
+
+
+def test_the_stand_in_process_tells_what_it_does_every_interval(told, open_link, tmp_path):
+    link = open_link()
+    worker = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "foldward.worker", "--serve", "--id", "stand-in", "--capacity", "3"),
+            *("--connect-requests", "--requests", link.request_endpoint, "--results", link.result_endpoint),
+            *("--cache", str(tmp_path / "cache"), "--heartbeat-s", "0.5"),
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        link_frames = told.wait(FrameReceived, 2, timeout=60.0)
+    finally:
+        worker.terminate()
+        assert worker.wait(20) == 0
+    first, second = (loads(frame.frames[0]) for frame in link_frames[:2])
+    assert (first.id, first.source, first.status) == ("stand-in", "WORKER", "idle")
+    assert second.timestamp - first.timestamp > 0.4
+    counts = {name: first.data[name] for name in ("capacity", "in_flight", "received", "done", "sent")}
+    assert counts == {"capacity": 3.0, "in_flight": 0.0, "received": 0.0, "done": 0.0, "sent": 0.0}
+    assert {"rss_bytes", "address_space_bytes", "uptime_s", "job_age_s"} < set(first.data)

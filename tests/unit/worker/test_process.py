@@ -25,6 +25,7 @@ class Wire:
         self.batches = list(batches)
         self.said: list[Any] = []
         self.connected = True
+        self.gives_back = True
         self.process: WorkerProcess | None = None
 
     def poll(self, timeout_ms: int) -> list[tuple[str, bytes]]:
@@ -158,6 +159,21 @@ def test_a_stop_that_takes_too_long_gives_the_job_back(monkeypatch):
     now[0] += 0.2
     process.check(said.append)
     assert (said, ended) == ([[b"BYE", b"SIGTERM"]], [0])
+
+
+def test_where_nobody_takes_a_job_back_a_stopping_worker_finishes_it(monkeypatch):
+    now = [100.0]
+    ended: list[int] = []
+    monkeypatch.setattr("foldward.worker.process.clock", SimpleNamespace(now=lambda: now[0]))
+    monkeypatch.setattr(os, "_exit", ended.append)
+    wire = Wire()
+    wire.gives_back = False
+    process = WorkerProcess(wire, EchoDesk(), id="w")
+    process._begin(msgspec.structs.replace(JOB, deadline_s=None))
+    process.stop("SIGTERM")
+    now[0] += 1000
+    process.check(lambda frames: pytest.fail(f"said {frames}"))
+    assert ended == []
 
 
 def test_a_dead_parent_ends_the_process_even_while_it_computes(monkeypatch):
