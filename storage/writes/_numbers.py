@@ -16,6 +16,7 @@ from storage.writes._bulk import Bulk
 from storage.writes._session import Session, refuse
 
 NUMBERS = ("sharpe", "sortino", "profit_factor", "win_rate", "max_drawdown", "expectancy", "pnl", "trades")
+_FIELDS = tuple(name for name in NUMBERS if name != "expectancy")  # the others stand in the result itself too
 SIDE = {"backtest": "is", "oos": "oos"}
 
 _STANDING = {
@@ -65,19 +66,21 @@ def numbers_of(result: Result) -> dict[str, Any]:
 
     Raises StorageError storage.write for a number that is not finite: SQLite would store NaN as NULL.
     """
-    metrics = result.metrics
-    numbers: dict[str, Any] = {}
-    for name in NUMBERS:
-        value = metrics.get(name)
-        if value is None and name != "expectancy":
-            value = getattr(result, name)
-            if value is not None and name == "win_rate":
-                value = value / 100
-        if value is not None:
-            value = int(value) if name == "trades" else float(value)
+    given = result.metrics.get
+    numbers: dict[str, Any] = {"expectancy": given("expectancy")}
+    for name in _FIELDS:
+        value = given(name)
+        numbers[name] = getattr(result, name) if value is None else value
+    if given("win_rate") is None and result.win_rate is not None:
+        numbers["win_rate"] = result.win_rate / 100
+    for name, value in numbers.items():
+        if type(value) is float:
             if not math.isfinite(value):
                 raise refuse(f"{name} is {value}", request_id=result.request_id)
-        numbers[name] = value
+        elif value is not None and name != "trades":
+            numbers[name] = float(value)
+    if type(numbers["trades"]) is float:
+        numbers["trades"] = int(numbers["trades"])
     return numbers
 
 
