@@ -29,6 +29,11 @@ def figure(value: float | None) -> str:
     return f"{value:,.{max(0, 3 - size)}f}"
 
 
+def limit(value: float | None) -> str:
+    """A threshold as it was set: 0.45, 200."""
+    return "–" if value is None else f"{value:g}"
+
+
 def percent(value: float | None) -> str:
     """A ratio as a percentage."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.1%}"
@@ -85,6 +90,7 @@ FILTERS = {
     "figure": figure,
     "iso": clock.iso_s,
     "iso_us": clock.iso_ms,
+    "limit": limit,
     "number": number,
     "params": params,
     "percent": percent,

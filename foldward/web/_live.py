@@ -51,7 +51,7 @@ def overview_facts(site: Site) -> dict[str, Any]:
 def _stored(reader: PageReader) -> dict[str, Any]:
     return {
         "stuck": len(reader.stuck(clock.utc_us())),
-        "events": [_line(row) for row in reversed(reader.events_tail(EVENTS))],
+        "events": _events(reader),
         "last_result": reader.last_result_us(),
     }
 
@@ -60,14 +60,21 @@ def _nothing() -> dict[str, Any]:
     return {"stuck": 0, "events": [], "last_result": None}
 
 
-def _line(row: EventRow) -> dict[str, Any]:
+def _events(reader: PageReader) -> list[dict[str, Any]]:
+    rows = list(reversed(reader.events_tail(EVENTS)))
+    about = reader.about(row.request_id for row in rows)
+    return [_line(row, *about.get(row.request_id, ("", ""))) for row in rows]
+
+
+def _line(row: EventRow, name: str, kind: str) -> dict[str, Any]:
     data = row.data
     said = data.get("error") or data.get("reason") or ""
     return {
         "at": row.at,
         "event": row.event,
         "of": row.request_id,
-        "strategy": data.get("strategy") or "",
+        "strategy": name or data.get("strategy") or "",
+        "kind": kind,
         "said": said or (f"Sharpe {data['sharpe']:.2f}" if data.get("sharpe") is not None else ""),
         "tone": _trace.tone(row.event, "error" if row.code else "info"),
     }

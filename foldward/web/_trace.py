@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from foldward.contracts.clock import US, iso_ms
+from foldward.contracts.clock import US, iso_ms, iso_s
 
 FILES = 8  # the newest; 10 MiB each unless telemetry.max_bytes says otherwise
 MOST = 500  # lines of one trace that are shown
@@ -90,7 +90,9 @@ def timeline(
 def _entry(
     at_us: int, event: str, data: dict[str, Any], other: str | None, logged: bool, severity: str = "info"
 ) -> dict[str, Any]:
-    facts = [(key, value) for key, value in data.items() if key not in _HIDDEN and value is not None]
+    facts = [
+        (key, _told(key, value)) for key, value in data.items() if key not in _HIDDEN and value is not None
+    ]
     return {
         "at_us": at_us,
         "at": iso_ms(at_us),
@@ -100,6 +102,15 @@ def _entry(
         "of": other,
         "logged": logged,
     }
+
+
+def _told(key: str, value: Any) -> Any:
+    """Times as times; the stored forms are integers (microseconds for *_at, seconds for *_ts)."""
+    if isinstance(value, int) and key.endswith("_at") and value > US:
+        return iso_ms(value)
+    if isinstance(value, int) and key.endswith("_ts"):
+        return iso_s(value)
+    return value
 
 
 def tone(event: str, severity: str = "info") -> str:

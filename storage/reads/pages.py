@@ -6,7 +6,7 @@ cursor is plain text that only this file reads; one that cannot be read begins a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -233,6 +233,16 @@ class PageReader(Reader):
         """How many strategies have which verdict; `none` for those without."""
         sql = "SELECT coalesce(verdict, 'none'), count(*) FROM strategies GROUP BY 1"
         return dict(self._all(sql))
+
+    def about(self, request_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """request id → (strategy, kind), of those that are known."""
+        found: dict[str, tuple[str, str]] = {}
+        for request_id in set(request_ids):
+            for table in ("oos_queue", "results"):
+                row = self._one(f"SELECT name, kind FROM {table} WHERE request_id = ?", (request_id,))
+                if row is not None:
+                    found[request_id] = (row[0], row[1])
+        return found
 
     def last_result_us(self) -> int | None:
         """When the newest answer was applied."""

@@ -65,6 +65,9 @@
   });
   chosen();
 
+  // On a narrow screen the pages' names scroll: the present one is in sight.
+  document.querySelector("header nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
   // Signing in by address: the token stands behind #, which no server sees.
   const login = byId("login");
   if (login && location.hash.length > 1) {
