@@ -1,4 +1,4 @@
-"""How the interpreter of a core that is up divides its time: seldom collecting cycles, often sharing its lock."""
+"""How the interpreter of a core that is up is set: seldom seeking cycles, often sharing its lock."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 # Net allocations until the youngest are looked at, and how many of those rounds until the older ones are.
 # Python's 700, 10, 10 make it run over every open request some times a second under load: 8 % of core's time.
 THRESHOLDS = (20_000, 20, 50)
-# Seconds until a thread that computes hands the lock to one that waits for it. The writer gives it away at each
-# statement; with Python's 5 ms it waits longer for the lock than for the disk, with 1 ms all pay for switching.
+# Seconds until a thread that computes hands the lock to one that waits for it. The writer gives it away at
+# each statement; with Python's 5 ms it waits longer for the lock than for the disk, below 1 ms all pay for it.
 SWITCH_S = 0.002
 
 
