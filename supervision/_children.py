@@ -31,6 +31,7 @@ class Children(Actor):
         assert nest is not None
         self.nest = nest
         self.tree = self._life.tree
+        self.static = frozenset(child.id for spec in nest.children for child in spec.walk())
         self.rows: dict[str, Row] = {}
         self.window: list[float] = []
         self.pending: dict[str, Pending] = {}  # by the id whose failure caused it
@@ -124,13 +125,13 @@ class Children(Actor):
         else:
             for row in rows:
                 self._stop_row(row)
-        static = {spec.id for spec in self.nest.children}
+        static = {id(spec) for spec in self.nest.children}
         for row in self.rows.values():
             if row.state == "backoff":
                 row.down("stopped")
-            if row.spec.id not in static:  # added by hand or after a template: lost with this incarnation
+            if id(row.spec) not in static:  # added by hand or after a template: lost with this incarnation
                 self.tree.release(row.spec, "stopped")
-                self.tree.disclaim(row.spec, forget=row.generated)
+                self._disclaim(row)
 
     def _stop_together(self, rows: Sequence[Row]) -> None:
         template = self.nest.template
@@ -220,7 +221,10 @@ class Children(Actor):
         row.cancel()
         self.rows.pop(row.spec.id, None)
         self.tree.release(row.spec, why)
-        self.tree.disclaim(row.spec, forget=row.generated)
+        self._disclaim(row)
+
+    def _disclaim(self, row: Row) -> None:
+        self.tree.disclaim(row.spec, self.id, self.static, forget=row.generated)
 
     def _event(
         self,

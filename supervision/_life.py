@@ -80,6 +80,7 @@ class Life(ABC):
         self.declined = False
         self.over = False  # no further message, whatever waits
         self.stopping = False
+        self.begun = False  # its thread is at it; before that the thread must not be interrupted
         self.abandoned = False
         self.finished = False
         self.exit: Exit | None = None
@@ -162,7 +163,14 @@ class Life(ABC):
 
     def _guarded(self) -> None:
         try:
-            self._main()
+            with self.lock:
+                self.begun = True
+                wanted = not self.abandoned
+            if wanted:
+                self._main()
+            else:
+                self.finished = True
+                self.done.set()
         except Abandoned:  # woke up outside the loop: it has been reported already
             self.finished = True
 
@@ -233,7 +241,7 @@ class ActorLife(Life):
             self._fence(self.actor)
         with self.lock:
             ident = self.thread.ident if self.thread is not None else None
-            if not self.finished and ident is not None:
+            if self.begun and not self.finished and ident is not None:
                 _interrupt(ident)
         self.tree.abandoned(self)
         self.ready.set()

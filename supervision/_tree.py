@@ -6,13 +6,13 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
+from supervision._claims import Claims
 from supervision._monitor import Monitor
 from supervision._sink import OnCrash, OnDead, OnEvent, Sink
 from supervision._spare import Spares
-from supervision.errors import SpecError
 from supervision.names import Names
 from supervision.report import KEEP, CrashReport
 from supervision.spec import KEEP as KEEP_INBOX
@@ -61,7 +61,7 @@ class Tree:
         self.processes: set[Any] = set()
         self.abandoned_total = 0
         self._abandoned: list[Life] = []
-        self._claims: dict[str, str] = {}
+        self._claims = Claims()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
 
@@ -79,19 +79,13 @@ class Tree:
 
     def claim(self, spec: Child, owner: str) -> None:
         """Take the ids of a spec for the tree. Raises SpecError when one is taken by somebody else."""
-        ids = [child.id for child in spec.walk()]
-        with self._lock:
-            for id in ids:
-                if id in self._claims:
-                    raise SpecError(f"child id {id!r} is in use under {self._claims[id]!r}")
-            for id in ids:
-                self._claims[id] = owner
+        self._claims.take(spec, owner)
 
-    def disclaim(self, spec: Child, *, forget: bool = False) -> None:
-        """Give the ids back; `forget`: they were generated and never come again."""
-        with self._lock:
-            for child in spec.walk():
-                self._claims.pop(child.id, None)
+    def disclaim(
+        self, spec: Child, owner: str = "", static: Collection[str] = (), *, forget: bool = False
+    ) -> None:
+        """Give the ids back, those in `static` reserved for `owner`; `forget`: they never come again."""
+        self._claims.give_back(spec, owner, static)
         if forget:
             for child in spec.walk():
                 self.records.pop(child.id, None)
@@ -99,12 +93,11 @@ class Tree:
 
     def owner(self, id: str) -> str | None:
         """The id of the supervisor that holds this child."""
-        return self._claims.get(id)
+        return self._claims.owner(id)
 
     def adopt(self, spec: Child, owner: str) -> None:
-        """Note who holds the children of a supervisor that starts: claimed with the tree, or dynamic."""
-        with self._lock:
-            self._claims[spec.id] = owner
+        """Note who holds the children of a supervisor that starts."""
+        self._claims.adopt(spec, owner)
 
     def hold(self, specs: Iterable[Child]) -> None:
         """From now on messages to these names wait for their next incarnation, where the spec says KEEP."""

@@ -9,6 +9,7 @@ from toys import Boom, Toy, boom, crash, eventually, settled, states
 from supervision import KEEP, Child
 from supervision._life import ActorLife
 from supervision._tree import Tree
+from supervision.plan import Ending
 
 HERE = threading.local()
 
@@ -174,3 +175,33 @@ def test_a_terminated_child_keeps_those_who_wait_for_its_next_life(forest):
     for asker in askers:
         asker.join(5.0)
     assert answers == ["hello"] * 5
+
+
+def test_an_incarnation_that_is_given_up_before_it_begins_never_begins(forest):
+    built = []
+    tree = Tree.alone()
+    one = ActorLife(Child("a", lambda: built.append("a")), tree, 1, lambda _news: None)
+    assert one.abandon(Ending.HUNG, "not started in time")
+    one.start()
+    one.thread.join(5.0)
+    assert (built, one.finished, one.is_zombie(), one.up) == ([], True, False, False)
+
+
+def test_a_thread_that_has_not_begun_its_incarnation_is_not_interrupted(forest):
+    gate, outcome = forest.gate(), []
+
+    def wait():
+        try:
+            while not gate.wait(0.001):
+                pass
+            outcome.append("waited")
+        except BaseException as error:
+            outcome.append(repr(error))
+
+    one = life(Tree.alone(), [])
+    one.thread = threading.Thread(target=wait)
+    one.thread.start()
+    assert one.abandon(Ending.HUNG, "not started in time")
+    gate.set()
+    one.thread.join(5.0)
+    assert outcome == ["waited"]
