@@ -71,7 +71,7 @@ def restore(
     ctx.home.make()
     lock = ctx.home.lock()
     try:
-        done = bring_back(file, ctx.home.database)
+        done = bring_back(ctx.home.database, file)
     finally:
         lock.release()
     if ctx.as_json:
