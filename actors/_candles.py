@@ -18,7 +18,8 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
 
     ok: the candles passed the data contract. fingerprint: of the canonical content. first, last: bar times
     in Unix seconds; rows: how many bars. min_bars: the fewest bars a window of this strategy needs. When not
-    ok: a code of the catalogue, a message, and the findings of the report.
+    ok: a code of the catalogue, a message, and the findings of the report. aux: minutes → fingerprint of the
+    filter's own candles, where there are any.
     """
 
     ok: bool
@@ -34,6 +35,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     provenance: str = "real"
     warnings: tuple[str, ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
+    aux: dict[str, str] = {}
 
 
 class CandlesGate(Protocol):

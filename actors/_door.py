@@ -115,6 +115,7 @@ class Door:
                 request_id=ids.new_id(),
                 attempt=1,
                 data_id=verdict.fingerprint,
+                aux_data_ids=verdict.aux or None,
                 candles_file=verdict.path,
                 start_time=window.start,
                 end_time=window.end,

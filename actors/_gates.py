@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from actors._numbers import Numbers, finite, flat, pbo, total_trades
+from actors._numbers import Numbers, data_remarks, finite, flat, pbo, total_trades
 from foldward.settings import GatesTable, GateTable
 
 Verdict = Literal["PASS", "FAIL", "INVALID", "BLOCKED"]
@@ -131,7 +131,7 @@ def judge(numbers: Numbers, settings: GatesTable) -> Judgement:
         verdict=verdict,
         stage=stage,
         gates=deciding,
-        reasons=(*reasons, *_beyond(verdict, gates["S"])),
+        reasons=(*reasons, *_beyond(verdict, gates["S"]), *data_remarks(numbers)),
         ranks=ranks,
         numbers=flat(numbers),
     )

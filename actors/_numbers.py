@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from foldward.contracts.jobs import DATA_REMARKS
+
 INVALID_SPLIT = ("invalid", "incomplete")
 
 
@@ -31,6 +33,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     unverified: bool = False
     fingerprint: str = ""
     requested_us: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     synthetic: bool = False
     fingerprint: str = ""
     requested_us: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,7 @@ def side(row: Any) -> Side:
         unverified=bool(row.unverified),
         fingerprint=row.fingerprint,
         requested_us=row.requested_us,
+        remarks=_remarks(detail),
     )
 
 
@@ -99,7 +104,19 @@ def split(row: Any) -> Split:
         synthetic=row.provenance != "real",
         fingerprint=row.fingerprint,
         requested_us=row.requested_us,
+        remarks=_remarks(row.detail or {}),
     )
+
+
+def data_remarks(numbers: Numbers) -> tuple[str, ...]:
+    """What the data gate recorded about the candles that any of the results stand on, each once."""
+    found = (numbers.backtest, numbers.oos, numbers.wfv, numbers.cpcv, numbers.evidence)
+    return tuple(dict.fromkeys(text for one in found if one is not None for text in one.remarks))
+
+
+def _remarks(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = detail.get("notes") or ()
+    return tuple(note for note in notes if isinstance(note, str) and note.startswith(DATA_REMARKS))
 
 
 def finite(value: Any) -> float | None:

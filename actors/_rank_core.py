@@ -20,7 +20,7 @@ from actors._numbers import Numbers, side, split
 from actors._verdict_desk import VerdictDesk
 from foldward.contracts.canonical import digest
 from foldward.contracts.facts import SetMeta
-from foldward.contracts.jobs import unit_seed
+from foldward.contracts.jobs import is_of_run, same_engine
 from foldward.contracts.messages import Settled, Submit, Submitted, Written
 from foldward.settings import RankTable
 
@@ -310,9 +310,9 @@ class RankCore:
 
         def accept(result: Any) -> bool:
             # An edited plugin or an upgraded engine: its old numbers are another strategy's.
-            if ours is not None and result.engine.startswith("foldward-") and result.engine != ours:
-                return False
-            return not self.complete or self._of_this_run(result)
+            if not self.complete:
+                return same_engine(result.engine, ours)
+            return is_of_run(result, seed=self.seed, data=self.data, engine=ours)
 
         found = {kind: rows.latest(name, kind, accept) if kind in known else None for kind in _ladder.ORDER}
         costs = row.definition.get("costs") or {}
@@ -328,10 +328,6 @@ class RankCore:
             evidence=split(found["evidence"]) if found["evidence"] is not None else None,
             missing=self.asked.reasons(name),
         )
-
-    def _of_this_run(self, result: Any) -> bool:
-        same_data = not self.data or result.fingerprint in self.data
-        return same_data and (result.seed is None or result.seed == _seed_of(result, self.seed))
 
     def _wanted(self, row: Any, numbers: Numbers, judgement: Judgement) -> list[str]:
         if not self.settings.auto_request:
@@ -409,7 +405,3 @@ def _is_move(effect: Any) -> bool:
 def _is_open(rows: Rows, request_id: str) -> bool:
     row = rows.request(request_id)
     return row is not None and row.status in ("pending", "sent", "retry")
-
-
-def _seed_of(result: Any, seed: int) -> int:
-    return unit_seed(seed, result.name, result.kind, result.window_start, result.window_end)

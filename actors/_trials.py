@@ -45,7 +45,7 @@ class TrialBook:
         return len(page.sharpes) if page else 0
 
     def plan(self, fingerprint: str) -> dict[str, Any]:
-        """What an evidence job carries: trials {n, sharpe_std}, and blocks [trial][block][n, s1, s2]."""
+        """What an evidence job carries: trials {n, sharpe_std, window}, blocks [trial][block][n, s1, s2]."""
         page = self._pages.get(fingerprint)
         return page.plan() if page else {"trials": {"n": 1, "sharpe_std": 0.0}}
 
@@ -63,6 +63,7 @@ class _Page:
     def __init__(self) -> None:
         self.sharpes: dict[str, float | None] = {}
         self.sample: dict[str, list[list[float]]] = {}
+        self.windows: dict[tuple[int, int], int] = {}
         self._last = ""  # the largest identity of a full sample
         self._plan: dict[str, Any] | None = None
 
@@ -70,6 +71,9 @@ class _Page:
         if identity in self.sharpes:
             return False
         self._plan = None
+        window = window_of(identity)
+        if window is not None:
+            self.windows[window] = self.windows.get(window, 0) + 1
         self.sharpes[identity] = sharpe_of(sums)
         # The smallest digests are a sample that depends on nothing but the trials themselves.
         if sums and (len(self.sample) < SAMPLE or identity < self._last):
@@ -88,6 +92,9 @@ class _Page:
                 trials["sharpe_std"] = spread
             elif len(self.sharpes) == 1:
                 trials["sharpe_std"] = 0.0
+            if self.windows:
+                # The bars of most trials; between equals the later ones.
+                trials["window"] = list(max((count, window) for window, count in self.windows.items())[1])
             self._plan = {"trials": trials}
             alike = self._alike()
             if len(alike) > 1:
@@ -100,6 +107,15 @@ class _Page:
         for identity in sorted(self.sample):
             groups.setdefault(tuple(block[0] for block in self.sample[identity]), []).append(identity)
         return max(groups.values(), key=len, default=[])
+
+
+def window_of(identity: str) -> tuple[int, int] | None:
+    """The bars that a trial was made on, from its identity `work:start:end`; None where it names none."""
+    before, _, end = identity.rpartition(":")
+    try:
+        return int(before.rpartition(":")[2]), int(end)
+    except ValueError:
+        return None
 
 
 def block_sums(blocks: Mapping[str, Any] | None) -> list[Block]:

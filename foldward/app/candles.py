@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from actors._candles import GateResult
 from foldward.contracts.errors import DataError, FoldwardError
 from foldward.contracts.jobs import Strategy, Window
@@ -34,6 +36,7 @@ class Candles:
         self._allow = tuple(allow)
         self._coverage_min = coverage_min
         self._known: dict[tuple[str, int], tuple[tuple[int, int] | None, GateResult]] = {}
+        self._needed: set[tuple[str, int]] = set()  # asked for by more than a filter
         self._bars: dict[str, Bars] = {}
         self._lock = threading.Lock()
 
@@ -56,9 +59,29 @@ class Candles:
         return None
 
     def gate(self, strategy: Strategy) -> GateResult:
-        """Whether this strategy's candles may be used, and which they are."""
-        key = (strategy.symbol, strategy.timeframe)
+        """Whether this strategy's candles may be used, and which they are.
+
+        The filter of profile next_open takes the symbol's own candles of its timeframe where a data root or
+        the cache has them; they must pass like any others. Without them the engine makes them of the
+        strategy's own bars, where that is exact.
+        """
+        answer = self._series(strategy.symbol, strategy.timeframe)
+        rule = strategy.filter
+        if rule is None or not answer.ok or strategy.profile == "peer":
+            return answer
+        higher = self._series(strategy.symbol, rule.timeframe, optional=True)
+        if higher.code == "data.not_found":
+            return answer
+        if not higher.ok:
+            label = timeframe_label(rule.timeframe)
+            return msgspec.structs.replace(higher, message=f"the filter's {label} candles: {higher.message}")
+        return msgspec.structs.replace(answer, aux={str(rule.timeframe): higher.fingerprint})
+
+    def _series(self, symbol: str, timeframe: int, *, optional: bool = False) -> GateResult:
+        key = (symbol, timeframe)
         with self._lock:
+            if not optional:
+                self._needed.add(key)
             file = self.locate(*key)
             stamp = None
             if file is not None:
@@ -74,7 +97,11 @@ class Candles:
     def refusals(self) -> list[tuple[str, str, str]]:
         """What was refused so far: (`SYMBOL_TF`, code, message)."""
         with self._lock:
-            known = [(key, answer) for key, (_, answer) in self._known.items() if not answer.ok]
+            known = [
+                (key, answer)
+                for key, (_, answer) in self._known.items()
+                if not answer.ok and (key in self._needed or answer.code != "data.not_found")
+            ]
         return sorted(
             (f"{symbol}_{timeframe_label(minutes)}", a.code, a.message) for (symbol, minutes), a in known
         )

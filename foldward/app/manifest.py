@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from foldward.backtest.plugins import plugin_record
 
 PACKAGES = ("numpy", "numba", "llvmlite", "polars", "msgspec", "apsw", "pykka", "pyzmq", "peewee", "pydantic")
 
@@ -31,6 +33,16 @@ def source_digest(root: Path) -> str:
     return "sha256:" + hasher.hexdigest()
 
 
+def own_kinds(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Of these kinds those of the user's own: {source digest, origin, engine} of each.
+
+    origin: the module, or the entry point with its distribution and version. A kind that is not installed
+    any more is left out.
+    """
+    found = {name: plugin_record(name) for name in names}
+    return {name: record for name, record in found.items() if record is not None}
+
+
 def environment() -> dict[str, Any]:
     """Python, platform and the versions of the packages that numbers pass through."""
     return {
@@ -49,8 +61,12 @@ def manifest(
     strategies: str,
     engine: str,
     names: Collection[str],
+    kinds: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """The whole record: `data` maps symbol_timeframe to fingerprint, `strategies` is the set's digest."""
+    """The whole record: `data` maps symbol_timeframe to fingerprint, `strategies` is the set's digest.
+
+    kinds: the user's own kinds among the strategies' (`own_kinds`).
+    """
     return {
         "run_id": run_id,
         "seed": seed,
@@ -59,6 +75,7 @@ def manifest(
         "strategies": strategies,
         "names": sorted(names),
         "engine": engine,
+        "kinds": {name: dict(kinds[name]) for name in sorted(kinds or {})},  # type: ignore[index]
         "code": code_identity(),
         "environment": environment(),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,19 @@ import msgspec
 from foldward.backtest import simulate
 from foldward.backtest.ledger import trade_list
 from foldward.contracts.errors import RequestError
-from foldward.contracts.jobs import Strategy
+from foldward.contracts.jobs import Filter, Strategy
 from foldward.contracts.timeframe import parse_timeframe, timeframe_label
 from foldward.data.bars import Bars
 from foldward.data.cache import Cache
+from foldward.data.entries import data_notes
+from foldward.worker._candles import resampled
+
+ENDINGS = (".csv", ".parquet")
+Aux = Callable[[Filter | None], tuple[dict[int, Bars] | None, list[str]]]
 
 
 @contextmanager
-def bars_of(
+def series_of(
     file: Path,
     timeframe: str | None,
     *,
@@ -28,13 +33,34 @@ def bars_of(
     allow: Sequence[str],
     synthetic: bool,
     cache: Path | None,
-) -> Iterator[Bars]:
-    """The file's canonical bars, through the home's cache where there is one, else through a passing one."""
+) -> Iterator[tuple[Bars, list[str], Aux]]:
+    """The file's canonical bars, what is recorded of them on every result, and where a filter's candles are.
+
+    Through the home's cache where there is one, else through a passing one.
+    """
     minutes = None if timeframe is None else parse_timeframe(timeframe)
     with tempfile.TemporaryDirectory(prefix="foldward-") as passing:
         store = Cache(cache or Path(passing))
         entry = store.ensure(file, minutes, utc=utc, allow=tuple(allow), synthetic=synthetic)
-        yield store.load(entry.fingerprint)
+        bars = store.load(entry.fingerprint)
+
+        def aux(rule: Filter | None) -> tuple[dict[int, Bars] | None, list[str]]:
+            if rule is None:
+                return None, []
+            label = timeframe_label(rule.timeframe)
+            beside = (file.with_name(f"{bars.symbol}_{label}{ending}") for ending in ENDINGS)
+            source = next((path for path in beside if path.is_file()), None)
+            if source is not None:
+                found = store.ensure(source, rule.timeframe, symbol=bars.symbol, utc=utc, allow=tuple(allow))
+                return {rule.timeframe: store.load(found.fingerprint)}, [
+                    f"filter candles {label} {found.fingerprint}"
+                ]
+            made = resampled(bars, rule.timeframe)
+            if made is None:
+                return None, []
+            return {rule.timeframe: made}, [f"filter candles {label} resampled from the data"]
+
+        yield bars, data_notes(entry), aux
 
 
 def simulate_file(
@@ -58,10 +84,19 @@ def simulate_file(
     # Profile peer trades resampled candles: there the timeframe is the strategy's, and the file says its own.
     wanted = None if strategy.profile != "peer" or timeframe is None else parse_timeframe(timeframe)
     said = timeframe if wanted is None else None
-    with bars_of(file, said, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
+    series = series_of(file, said, utc=utc, allow=allow, synthetic=synthetic, cache=cache)
+    with series as (bars, recorded, aux_of):
         strategy = _on(strategy, bars, wanted)
+        aux, more = aux_of(strategy.filter)
         outcome = simulate(
-            bars, strategy, start, end, seed=seed, include_trades=include_trades, calendar=calendar
+            bars,
+            strategy,
+            start,
+            end,
+            seed=seed,
+            include_trades=include_trades,
+            calendar=calendar,
+            aux=aux,
         )
         answer: dict[str, Any] = {
             "metrics": outcome.metrics,
@@ -71,7 +106,7 @@ def simulate_file(
             "fingerprint": bars.fingerprint,
             "verdict": outcome.verdict,
             "faults": msgspec.to_builtins(outcome.faults),
-            "notes": list(outcome.notes) + (["synthetic"] if bars.provenance == "synthetic" else []),
+            "notes": [*outcome.notes, *_noted(bars, recorded), *more],
             "calendar": outcome.calendar,
             "profile": strategy.profile,
             "seed": seed,
@@ -101,10 +136,22 @@ def split_file(
     split = walk_forward if what == "wfv" else cpcv
     # The generation is the strategy's; a plan says only how to split.
     cuts = {key: value for key, value in plan.items() if key != "generation"}
-    with bars_of(file, timeframe, utc=utc, allow=allow, synthetic=synthetic, cache=cache) as bars:
+    series = series_of(file, timeframe, utc=utc, allow=allow, synthetic=synthetic, cache=cache)
+    with series as (bars, recorded, aux_of):
         strategy = _on(strategy, bars, None)
-        report = split(bars, strategy, cuts, seed=seed)
-    return {**report, "result_digest": report["digest"], "fingerprint": bars.fingerprint, "seed": seed}
+        aux, more = aux_of(strategy.filter)
+        report = split(bars, strategy, cuts, seed=seed, aux=aux)
+    return {
+        **report,
+        "notes": [*(report.get("notes") or ()), *_noted(bars, recorded), *more],
+        "result_digest": report["digest"],
+        "fingerprint": bars.fingerprint,
+        "seed": seed,
+    }
+
+
+def _noted(bars: Bars, recorded: list[str]) -> list[str]:
+    return (["synthetic"] if bars.provenance == "synthetic" else []) + recorded
 
 
 def _on(strategy: Strategy, bars: Bars, timeframe: int | None) -> Strategy:

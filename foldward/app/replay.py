@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from actors._evidence import trial_of
 from actors._rank_core import PLANS
 from actors._trials import TrialBook, block_sums
-from foldward.app.manifest import code_identity, environment
+from foldward.app.manifest import code_identity, environment, own_kinds
 from foldward.app.progress import Progress
 from foldward.app.results import of_run
-from foldward.backtest import ENGINE_VERSION
+from foldward.backtest import ENGINE_VERSION, KINDS
 from foldward.contracts.errors import FoldwardError, RequestError
 from foldward.contracts.jobs import PHASES, Backtest, Strategy, job_digest
 from foldward.data.cache import Cache
@@ -56,7 +56,7 @@ def replay_run(
         *_data(run.manifest.get("data") or {}, cache, progress),
         *_config(run.manifest, config_hash),
     ]
-    changed = _code(run.manifest) + _environment(run.manifest)
+    changed = _code(run.manifest) + _kinds(run.manifest) + _environment(run.manifest)
     different = []
     progress.begin("recomputing", len(units))
     plans = _Plans(reader, units)
@@ -66,7 +66,8 @@ def replay_run(
             different.append(found)
         progress.step()
     if different:
-        suspect = (changed or differences or [{"kind": "code"}])[0]["kind"]
+        # Of the causes those that can change a number come first: an edited kind before our own sources.
+        suspect = (_kinds(run.manifest) or changed or differences or [{"kind": "code"}])[0]["kind"]
         differences += changed
         changed = []
         differences += [{"kind": suspect, **item} for item in different[:SHOWN]]
@@ -85,10 +86,19 @@ def replay_run(
 
 def _units(reader: Reader, run: RunRow) -> Iterator[_Unit]:
     """For each strategy of the run, the newest answer of each kind that it could see when it ended."""
-    accept = of_run(run.seed, (run.manifest.get("data") or {}).values())
+    own = run.manifest.get("kinds") or {}
+    engine = str(run.manifest.get("engine"))
     names = run.manifest.get("names") or []
+    rows = {name: reader.strategy(name) for name in names}
+    # A run of a version that did not note its kinds says nothing about their engines.
+    engines = {
+        name: own[row.kind]["engine"] if row.kind in own else engine
+        for name, row in rows.items()
+        if row is not None and (row.kind in own or _is_built_in(row.kind))
+    }
+    accept = of_run(run.seed, (run.manifest.get("data") or {}).values(), engines)
     for name in names:
-        row = reader.strategy(name)
+        row = rows[name]
         for kind in PHASES:
             for result in reader.results_of(name, kind):
                 known = run.finished_at is None or result.applied_at <= run.finished_at
@@ -99,6 +109,10 @@ def _units(reader: Reader, run: RunRow) -> Iterator[_Unit]:
                         result, strategy, "" if same else "its strategy was defined anew since the run"
                     )
                     break
+
+
+def _is_built_in(kind: str) -> bool:
+    return kind in KINDS and KINDS[kind].builtin
 
 
 class _Plans:
@@ -126,7 +140,10 @@ class _Plans:
         if run is not None:
             yield run.plan
         if row.kind == "evidence":
-            yield self._known_trials(row)
+            plan = self._known_trials(row)
+            yield plan
+            trials = {key: value for key, value in plan["trials"].items() if key != "window"}
+            yield {**plan, "trials": trials}  # as it was before plans named the trials' bars
         yield PLANS.get(row.kind)
         yield None
 
@@ -149,9 +166,11 @@ def _recompute(unit: _Unit, plans: _Plans, cache: Cache, engine: str) -> dict[st
         return {"kind": "config", **named, "now": None, "message": unit.why_not}
     window, seed = (row.window_start, row.window_end), row.seed or 0
     # A result of the user's own kind names its source too; its request knew the engine alone.
-    possible = itertools.product(plans.of(row), dict.fromkeys((engine, row.engine)))
-    for plan, version in possible:
-        work = (unit.strategy, row.kind, row.fingerprint, window, seed, version, plan)
+    possible = itertools.product(
+        plans.of(row), dict.fromkeys((engine, row.engine)), _filter_candles(unit.strategy, cache)
+    )
+    for plan, version, aux in possible:
+        work = (unit.strategy, row.kind, row.fingerprint, window, seed, version, plan, aux)
         if job_digest(*work) == row.digest:  # type: ignore[arg-type] # kind is a phase
             break
     else:
@@ -163,6 +182,7 @@ def _recompute(unit: _Unit, plans: _Plans, cache: Cache, engine: str) -> dict[st
         symbol=unit.strategy.symbol,
         timeframe=unit.strategy.timeframe,
         data_id=row.fingerprint,
+        aux_data_ids=aux,
         start_time=row.window_start,
         end_time=row.window_end,
         seed=seed,
@@ -176,6 +196,15 @@ def _recompute(unit: _Unit, plans: _Plans, cache: Cache, engine: str) -> dict[st
     if result.result_digest == row.result_digest:
         return None
     return {**named, "now": result.result_digest, "message": ""}
+
+
+def _filter_candles(strategy: Strategy, cache: Cache) -> list[dict[str, str] | None]:
+    """Candles that its filter may have seen: any of the symbol's in the cache, or none of their own."""
+    rule = strategy.filter
+    if rule is None:
+        return [None]
+    stored = reversed(cache.find(strategy.symbol, rule.timeframe))
+    return [*({str(rule.timeframe): entry.fingerprint} for entry in stored), None]
 
 
 def _data(data: Mapping[str, str], cache: Cache, progress: Progress) -> Iterator[dict[str, Any]]:
@@ -227,6 +256,22 @@ def _code(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     then, now = manifest.get("code") or {}, code_identity()
     rows = _unless_equal("code", "source", then.get("source"), now["source"])
     return rows + _unless_equal("code", "engine", manifest.get("engine"), ENGINE_VERSION)
+
+
+def _kinds(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The user's own kinds whose source or distribution is another now, or that are gone."""
+    then = manifest.get("kinds") or {}
+    now = own_kinds(then)
+    rows = []
+    for name, was in then.items():
+        has = now.get(name)
+        if has is None:
+            gone = {"kind": "code", "what": f"kind {name}", "then": was["source"], "now": None}
+            rows.append({**gone, "message": f"it is not registered any more ({was['origin']})"})
+            continue
+        for what in ("source", "origin"):
+            rows += _unless_equal("code", f"{what} of kind {name}", was.get(what), has[what])
+    return rows
 
 
 def _environment(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from foldward.app.report import equity_chart, write_report
 from foldward.console.league import league, league_row
 from foldward.contracts import clock
 from foldward.contracts.canonical import digest
-from foldward.contracts.jobs import PHASES, unit_seed
+from foldward.contracts.jobs import PHASES, is_of_run
 from foldward.contracts.timeframe import timeframe_label
 from foldward.settings import Home
 from storage.reads import Reader
@@ -37,13 +37,15 @@ def judged(reader: Reader, names: Collection[str]) -> set[str]:
     return {row.name for row in reader.strategies() if row.verdict is not None and row.name in names}
 
 
-def of_run(seed: int, data: Collection[str]) -> Callable[[ResultRow], bool]:
-    """Whether a result belongs to a run with this seed on these candles (fingerprints)."""
+def of_run(seed: int, data: Collection[str], engines: Mapping[str, str]) -> Callable[[ResultRow], bool]:
+    """Whether a result belongs to a run with this seed, on these candles (fingerprints), by these engines.
+
+    engines: strategy's name → what makes the numbers of its kind; any engine for a name that is not there.
+    """
     known = frozenset(data)
 
     def accept(row: ResultRow) -> bool:
-        expected = unit_seed(seed, row.name, row.kind, row.window_start, row.window_end)
-        return row.fingerprint in known and (row.seed is None or row.seed == expected)
+        return is_of_run(row, seed=seed, data=known, engine=engines.get(row.name))
 
     return accept
 
@@ -137,10 +139,11 @@ def _chart(reader: Reader, row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    code, environment = manifest["code"], manifest["environment"]
+    code, environment, own = manifest["code"], manifest["environment"], manifest.get("kinds") or {}
     rows = [
         ("seed", str(manifest["seed"])),
         ("engine", manifest["engine"]),
+        *((f"kind {name}", f"{kind['source']} ({kind['origin']})") for name, kind in own.items()),
         ("strategies", manifest["strategies"]),
         ("settings", manifest["config_hash"]),
         (

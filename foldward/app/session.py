@@ -19,7 +19,7 @@ import msgspec
 from foldward.app import faults as shown_faults
 from foldward.app import results
 from foldward.app.boot import Core
-from foldward.app.manifest import manifest
+from foldward.app.manifest import manifest, own_kinds
 from foldward.app.progress import Progress
 from foldward.app.strategy_files import StrategySet, read_strategies
 from foldward.backtest import ENGINE_VERSION
@@ -116,6 +116,8 @@ def _identify(run: _Run) -> None:
         gate = run.core.candles.gate(strategy)
         label = f"{strategy.symbol}_{timeframe_label(strategy.timeframe)}"
         data[label] = gate.fingerprint if gate.ok else f"refused: {gate.code}"
+        for minutes, fingerprint in gate.aux.items():
+            data.setdefault(f"{strategy.symbol}_{timeframe_label(int(minutes))}", fingerprint)
     made = manifest(
         run_id="",
         seed=run.wish.seed,
@@ -124,6 +126,7 @@ def _identify(run: _Run) -> None:
         strategies=digest([msgspec.to_builtins(item) for item in run.chosen.accepted]),
         engine=ENGINE_VERSION,
         names=[item.name for item in run.chosen.accepted],
+        kinds=own_kinds({item.kind for item in run.chosen.accepted}),
     )
     with Reader(run.home.database) as reader:
         for row in reader.runs():
@@ -184,7 +187,8 @@ def _until_idle(run: _Run) -> None:
 
 
 def _accept(run: _Run) -> Callable[[ResultRow], bool]:
-    return results.of_run(run.wish.seed, run.manifest["data"].values())
+    engines = {item.name: run.core.engine(item.kind) for item in run.chosen.accepted}
+    return results.of_run(run.wish.seed, run.manifest["data"].values(), engines)
 
 
 def _applied(reader: Reader) -> int:

@@ -41,14 +41,15 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Plugin:
-    """A registered plugin: the kind it makes, what to call, and a digest of its source for
-    reproducibility.
+    """A registered plugin: the kind it makes, what to call, a digest of its source, and where it is from: a
+    module, or an entry point with its distribution's version.
     """
 
     kind: Kind
     call: Callable[..., Any]
     wants_seed: bool
     source: str
+    origin: str = ""
 
 
 def checked_signals(

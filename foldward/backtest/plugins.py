@@ -56,7 +56,11 @@ def register(module_names: Iterable[str] = (), *, entry_points: bool = True) -> 
                 item = point.load()
             except Exception as error:  # as above: a foreign distribution
                 raise _bad(point.value, f"cannot be loaded: {type(error).__name__}: {error}") from error
-            names.append(register_plugin(item, name=point.name, origin=point.value))
+            made = register_plugin(item, name=point.name, origin=point.value)
+            if point.dist is not None:
+                from_dist = f"{point.value} of {point.dist.name} {point.dist.version}"
+                _plugins[made] = replace(_plugins[made], origin=from_dist)
+            names.append(made)
     return tuple(dict.fromkeys(names))
 
 
@@ -85,7 +89,7 @@ def register_plugin(item: Any, *, name: str | None = None, origin: str = "") -> 
     kind = Kind(chosen, params, doc, bars_needed, builtin=False)
     add_kind(kind)
     wants_seed = "seed" in inspect.signature(call).parameters
-    _plugins[chosen] = Plugin(kind, call, wants_seed, _source_digest(item))
+    _plugins[chosen] = Plugin(kind, call, wants_seed, _source_digest(item), origin)
     return chosen
 
 
@@ -93,6 +97,14 @@ def plugin_source(kind: str) -> str | None:
     """Digest of a plugin's source, None for a built-in kind: a changed plugin is a changed strategy."""
     found = _plugins.get(kind)
     return None if found is None else found.source
+
+
+def plugin_record(kind: str) -> dict[str, str] | None:
+    """What a run remembers of a plugin: {source, origin, engine}; None for a built-in kind."""
+    found = _plugins.get(kind)
+    if found is None:
+        return None
+    return {"source": found.source, "origin": found.origin, "engine": engine_of(kind)}
 
 
 def engine_of(kind: str) -> str:

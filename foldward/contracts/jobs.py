@@ -6,6 +6,7 @@ codecs in `foldward.wire` only change the spelling. All are frozen; change one w
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,8 @@ Phase = Literal["backtest", "oos", "wfv", "cpcv", "evidence"]
 PHASES: tuple[Phase, ...] = ("backtest", "oos", "wfv", "cpcv", "evidence")
 Direction = Literal["long", "short", "both"]
 MAX_SEED = 2**64 - 1
+# How notes about the candles begin: they stand on every verdict, the other notes with the result alone.
+DATA_REMARKS = ("data warning", "data finding accepted")
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -199,6 +202,23 @@ def unit_seed(seed: int, name: str, kind: str, start: int | None, end: int | Non
     return derive_seed(seed, name, kind, f"{start}:{end}")
 
 
+def same_engine(made_by: str, ours: str | None) -> bool:
+    """Whether a result's numbers are comparable with ours. A foreign peer's engine is nobody's to judge."""
+    return ours is None or not made_by.startswith("foldward-") or made_by == ours
+
+
+def is_of_run(result: Any, *, seed: int, data: Collection[str], engine: str | None = None) -> bool:
+    """Whether a stored result belongs to a run: made of its candles, with its seed, by its engine.
+
+    result: storage.rows.ResultRow. data: fingerprints of the run's candles, empty for any. engine: what makes
+    the numbers of the strategy's kind, None for any. A result without a seed comes from a peer that has none.
+    """
+    if data and result.fingerprint not in data:
+        return False
+    expected = unit_seed(seed, result.name, result.kind, result.window_start, result.window_end)
+    return same_engine(result.engine, engine) and result.seed in (None, expected)
+
+
 def job_digest(
     strategy: Strategy,
     phase: Phase,
@@ -214,7 +234,7 @@ def job_digest(
     aux: the fingerprints of the filter's own candles, where it has any.
     """
     content: dict[str, Any] = {
-        "strategy": msgspec.to_builtins(strategy),
+        "strategy": strategy,
         "phase": phase,
         "data": fingerprint,
         "window": list(window),

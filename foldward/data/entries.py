@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from foldward.contracts.canonical import canonical_bytes, digest
+from foldward.contracts.jobs import DATA_REMARKS
 from foldward.contracts.timeframe import timeframe_label
 from foldward.data._names import symbol_key
 from foldward.data.findings import Finding
 from foldward.data.identity import fingerprint_of
 
 FORMAT = 1
+WARNED, ACCEPTED = DATA_REMARKS
 MANIFEST = "manifest.json"
 ARCHIVE = "archive.parquet"
 
@@ -70,6 +72,15 @@ class Entry:
             "calendar": self.calendar,
             "stored_us": self.stored_us,
         }
+
+
+def data_notes(entry: Any) -> list[str]:
+    """What is recorded on every verdict that stands on these candles: WARN findings and accepted ones.
+
+    entry: anything with `warnings` and `accepted`.
+    """
+    found = [f"{WARNED} {item.code} ({item.count})" for item in entry.warnings]
+    return found + [f"{ACCEPTED}: {code}" for code in entry.accepted]
 
 
 def hex_of(fingerprint: str) -> str | None:

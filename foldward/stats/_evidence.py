@@ -35,7 +35,7 @@ from foldward.stats.trades import expectancy, profit_factor
 
 FORM = {
     "psr": "Bailey & Lopez de Prado 2012, n - 1, Pearson kurtosis",
-    "dsr": "Bailey & Lopez de Prado 2014, PSR against the expected maximum of effective_trials",
+    "dsr": "Bailey & Lopez de Prado 2014, PSR against the expected best of effective_trials, on their bars",
     "dsr_all_trials": "the same against the expected maximum of n_trials: never above dsr",
     "effective_trials": "Bailey & Lopez de Prado 2014 A.3: rho + (1 - rho) N",
     "pbo": "Bailey, Borwein, Lopez de Prado & Zhu 2015, CSCV",
@@ -50,11 +50,12 @@ INPUTS = (
     "cash",
     "ruin_loss",
     "trials",
+    "selection",
     "blocks",
     "neighbours",
     "seed",
 )
-_TRIALS = ("n", "effective_n", "sharpe_std")
+_TRIALS = ("n", "effective_n", "sharpe_std", "window")
 _RUIN_TRADES = 5_000  # a longer path costs time and only repeats itself
 _BOOTSTRAP_MOST = 200_000  # returns; daily ones never come near
 _BOOTSTRAP_DRAWS = 20_000_000  # about two seconds
@@ -94,8 +95,11 @@ def evidence(inputs: Mapping[str, Any]) -> dict[str, Any]:
       returns: one per period, flat periods included; or sums: [n, Σr, Σr², Σr³, Σr⁴] (or those as n, s1…s4)
       periods_per_year: for the annual figures
       trade_pnls: results of single trades in money; cash: starting cash (10,000); ruin_loss: share (0.5)
-      trials: {n, effective_n?, sharpe_std?}: how many were ever tried on these data, the number of
-        independent ones they are worth, the standard deviation of their Sharpe ratios per period
+      trials: {n, effective_n?, sharpe_std?, window?}: how many were ever tried on these data, the number of
+        independent ones they are worth, the standard deviation of their Sharpe ratios per period, and the
+        bars that those were measured on (for the reader: first and last Unix second)
+      selection: returns (or sums) on those bars, which the deflated Sharpe ratio judges; without them it
+        judges `returns`
       blocks: per trial a list of [n, Σr, Σr²], all trials cut at the same bars
       neighbours: Sharpe ratios per period of the neighbouring parameter sets
       seed: for bootstrap and ruin (0)
@@ -110,7 +114,7 @@ def evidence(inputs: Mapping[str, Any]) -> dict[str, Any]:
     m = _sharpe(sheet, inputs)
     blocks = TrialBlocks(inputs.get("blocks"))
     _trials(sheet, inputs.get("trials"), blocks)
-    _deflated(sheet, m)
+    _deflated(sheet, _selected(sheet, inputs, m))
     _overfit(sheet, blocks)
     _bootstrap(sheet, inputs, seed)
     _trades(sheet, inputs, seed)
@@ -163,6 +167,10 @@ def _moments(inputs: Mapping[str, Any]) -> Moments:
     sums = inputs.get("sums")
     if sums is None:
         raise Undefined("neither returns nor sums are given")
+    return _of_sums(sums)
+
+
+def _of_sums(sums: Any) -> Moments:
     if isinstance(sums, Mapping):
         _known(sums, Sums._fields, "sums")
         sums = [sums.get(name) for name in Sums._fields]
@@ -203,6 +211,28 @@ def _trials(sheet: _Sheet, trials: Mapping[str, Any] | None, blocks: TrialBlocks
         sheet.set("trials_sharpe_std", *blocks.sharpe_std())
 
 
+def _selected(sheet: _Sheet, inputs: Mapping[str, Any], whole_m: Moments | None) -> Moments | None:
+    """What the deflated ratio judges: the returns on the bars on which the trials were compared.
+
+    Deflation asks whether the best of many in-sample ratios is more than luck, so its ratio, its length and
+    its shape must be the in-sample ones as well; those of the whole series are another question (PSR).
+    """
+    given = inputs.get("selection")
+    m, why = whole_m, sheet.reasons.get("psr")
+    if given is not None:
+        m = None
+        try:
+            with np.errstate(all="ignore"):
+                five = isinstance(given, Mapping)
+                m = _of_sums(given) if five else moments_of(given)
+        except Undefined as reason:
+            why = f"on the trials' bars: {reason}"
+    sheet.values["dsr_on"] = "returns" if given is None else "selection"
+    sheet.set("dsr_observations", None if m is None else m.n, why)
+    sheet.set("dsr_sharpe_per_period", None if m is None else m.sharpe(), why)
+    return m
+
+
 def _deflated(sheet: _Sheet, m: Moments | None) -> None:
     spread = sheet.get("trials_sharpe_std")
     if spread is None:
@@ -213,7 +243,7 @@ def _deflated(sheet: _Sheet, m: Moments | None) -> None:
     sheet.put("expected_max_sharpe", expected_max_sharpe, effective, spread)
     for name, trials in (("dsr", effective), ("dsr_all_trials", count)):
         if m is None:
-            sheet.set(name, None, sheet.reasons["psr"])
+            sheet.set(name, None, sheet.reasons["dsr_observations"])
         else:
             sheet.put(name, deflated_sharpe_ratio, m.sharpe(), trials, spread, m.n, m.skew, m.kurtosis)
 

@@ -16,6 +16,7 @@ from foldward.contracts.errors import DataError, RequestError
 from foldward.contracts.jobs import Backtest, Candle
 from foldward.contracts.timeframe import parse_timeframe, timeframe_label
 from foldward.data.bars import NS, Bars
+from foldward.data.entries import data_notes
 from foldward.data.findings import Finding
 
 if TYPE_CHECKING:
@@ -140,9 +141,9 @@ def _cached(fingerprint: str, cache: Cache, notes: list[str]) -> Bars:
 
 def forget(cache: Cache, but: Iterable[str]) -> None:
     """Let go of every kept series of this cache but these."""
-    shelf, wanted = _shelves.get(cache), frozenset(but)
-    for fingerprint in [name for name in shelf or () if name not in wanted]:
-        del shelf[fingerprint]  # type: ignore[index] # it has a key
+    shelf, wanted = _shelves.get(cache, OrderedDict()), frozenset(but)
+    for fingerprint in [name for name in shelf if name not in wanted]:
+        del shelf[fingerprint]
 
 
 def load_whole(fingerprint: str, cache: Cache, notes: list[str] | None = None) -> Bars:
@@ -162,8 +163,7 @@ def _load(fingerprint: str, cache: Cache, notes: list[str]) -> Bars:
     bars = load_whole(fingerprint, cache, notes)
     entry = cache.entry(fingerprint)
     if entry is not None:
-        notes += [f"data warning {item.code} ({item.count})" for item in entry.warnings]
-        notes += [f"data finding accepted: {code}" for code in entry.accepted]
+        notes += data_notes(entry)
     return bars
 
 

@@ -167,13 +167,17 @@ def _report(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]:
 
 
 def _measured_evidence(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[str, Any]:
-    from foldward.backtest import KINDS, sensitivity, simulate
+    from foldward.backtest import KINDS, sensitivity, simulate_windows
     from foldward.worker._fill import returns_of
 
     span, given = (job.start_time, job.end_time), _given(job, aux)
-    outcome = simulate(bars, job.strategy, *span, **given)
-    if outcome.faults:
-        raise FoldwardError(outcome.faults[0].code, outcome.faults[0].message)
+    # Deflation judges the bars on which the trials were compared; everything else judges all of them.
+    window = dict((job.plan or {}).get("trials") or {}).get("window")
+    spans = [span] if window is None else [span, tuple(window)]
+    outcome, *selection = simulate_windows(bars, job.strategy, spans, **given)
+    for found in (outcome, *selection):
+        if found.faults:
+            raise FoldwardError(found.faults[0].code, found.faults[0].message)
     inputs = {
         "returns": returns_of(outcome, job.strategy.cash).tolist(),
         "periods_per_year": outcome.calendar,
@@ -182,6 +186,8 @@ def _measured_evidence(job: Backtest, bars: Bars, aux: dict[int, Bars]) -> dict[
         "seed": job.seed,
         **(job.plan or {}),
     }
+    if selection:
+        inputs["selection"] = returns_of(selection[0], job.strategy.cash).tolist()
     changed = None
     # A plugin's signals are checked at every use, several calls each: a dozen more uses would be minutes.
     if job.strategy.profile != "peer" and KINDS[job.strategy.kind].builtin:

@@ -174,7 +174,11 @@ def nodes(tmp_path, monkeypatch):
     (tmp_path / "waits").mkdir()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("WAITS", str(tmp_path / "waits"))
-    soon = {"health_check_period_ms": 500, "health_check_timeout_ms": 500, "health_check_failure_threshold": 2}
+    soon = {
+        "health_check_period_ms": 500,
+        "health_check_timeout_ms": 500,
+        "health_check_failure_threshold": 2,
+    }
     head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     yield cluster
@@ -217,7 +221,7 @@ def test_a_node_with_other_kinds_is_refused_before_any_work(core, make_job, node
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=READY_S)
     assert done.returncode == 1
     assert "wire.unsupported: the cluster would give other numbers" in done.stderr
-    assert "dies foldward-2+" in done.stderr
+    assert "dies foldward-" in done.stderr
     assert core.of(PeerJoined) == []
 
 

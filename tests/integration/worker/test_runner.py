@@ -81,6 +81,41 @@ def test_a_filter_without_candles_of_its_own_sees_the_data_resampled(cache):
     assert not any("resampled" in note for note in own.notes)
 
 
+def test_a_filter_sees_candles_of_its_own_from_the_cache(cache, tmp_path):
+    lines = ["time,open,high,low,close,volume"]
+    lines += [f"{1_700_006_400 + 14_400 * i},100,102,99,{100 + i % 2},5" for i in range(50)]
+    (tmp_path / "X_H4.csv").write_text("\n".join(lines) + "\n")
+    entry = cache.ensure(tmp_path / "X_H4.csv", 240, symbol="X", utc=True, allow=("data.stale",))
+    rule = Filter(timeframe=240, period=3, logic="PRICE_ABOVE_SMA")
+    strategy = msgspec.structs.replace(tiny_job().strategy, filter=rule)
+    job = msgspec.structs.replace(tiny_job(), strategy=strategy)
+    named = msgspec.structs.replace(job, aux_data_ids={"240": entry.fingerprint})
+    answer = run_job(named, cache)
+    assert answer.error is None, answer.error
+    assert f"filter candles H4 {entry.fingerprint}" in answer.notes
+    in_file = msgspec.structs.replace(job, aux_candles_files={"240": "X_H4.csv"})
+    assert answer.result_digest == run_job(in_file, cache, data_roots=[tmp_path]).result_digest
+    assert answer.result_digest != run_job(job, cache).result_digest
+    lost = msgspec.structs.replace(job, aux_data_ids={"240": "sha256:" + "0" * 64})
+    assert run_job(lost, cache).code == "data.not_found"
+
+
+def test_evidence_deflates_on_the_bars_of_the_trials(cache):
+    def sheet(**more):
+        trials = {"n": 9, "sharpe_std": 0.05, **more}
+        answer = run_job(daily(cache, phase="evidence", plan={"trials": trials}), cache)
+        assert answer.error is None, answer.error
+        return answer.detail, answer.window
+
+    whole, window = sheet()
+    middle = window.start + (window.end - window.start) // 2
+    inside, _ = sheet(window=[window.start, middle])
+    assert whole["dsr_observations"] == whole["observations"] == inside["observations"]
+    assert 0 < inside["dsr_observations"] < whole["dsr_observations"]
+    assert inside["psr"] == whole["psr"]
+    assert inside["dsr"] != whole["dsr"]
+
+
 def test_a_filter_whose_candles_would_be_a_guess_lets_nothing_pass(cache):
     rule = Filter(timeframe=10_080, period=1, logic="PRICE_ABOVE_SMA")
     strategy = msgspec.structs.replace(tiny_job().strategy, filter=rule)

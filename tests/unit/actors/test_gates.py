@@ -1,10 +1,12 @@
 """Verdicts: which numbers pass, fail, block or make a strategy invalid."""
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 
 from actors._gates import judge
-from actors._numbers import Numbers, Side, Split
+from actors._numbers import Numbers, Side, Split, side, split
 from foldward.settings import GatesTable, GateTable
 
 GATES = GatesTable()
@@ -38,6 +40,26 @@ def inside(**fields):
 
 def with_evidence(**fields):
     return good(evidence=Split(report=good().evidence.report | fields, fingerprint="f"))
+
+
+def test_what_was_accepted_of_the_candles_stands_on_every_verdict():
+    accepted, warned = "data finding accepted: data.outlier", "data warning data.gap (3)"
+    numbers = good(backtest=inside(remarks=(accepted, warned)), oos=inside(sharpe=0.8, remarks=(accepted,)))
+    assert judge(numbers, GATES).verdict == "PASS"
+    assert judge(numbers, GATES).reasons[-2:] == (accepted, warned)
+    failed = msgspec.structs.replace(numbers, backtest=inside(sharpe=-1.0, remarks=(accepted,)))
+    assert judge(failed, GATES).verdict == "FAIL"
+    assert judge(failed, GATES).reasons[-1] == accepted
+
+
+def test_only_notes_about_the_candles_are_taken_from_a_result():
+    row = SimpleNamespace(
+        request_id="r", result_digest=None, sharpe=1.0, profit_factor=1.0, win_rate=0.5, max_drawdown=0.1,
+        trades=5, conflicts=0, verdict="OK", provenance="real", unverified=False, fingerprint="f",
+        requested_us=0, report={},
+        detail={"notes": ["resampled", "data warning data.gap (3)", 7]},
+    )  # fmt: skip
+    assert side(row).remarks == split(row).remarks == ("data warning data.gap (3)",)
 
 
 def test_a_strategy_that_meets_every_gate_passes():

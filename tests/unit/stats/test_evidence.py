@@ -66,6 +66,25 @@ def test_the_numbers_are_those_of_the_functions():
     assert (sheet["effective_trials"], sheet["effective_trials_from"]) == (20.0, "count")
 
 
+def test_the_deflated_ratio_judges_the_bars_on_which_the_trials_were_compared():
+    trials = {"n": 20, "sharpe_std": 0.05, "window": [100, 200]}
+    inside = [0.02, -0.01, 0.03, -0.02, 0.01, -0.03]
+    sheet = evidence({"returns": RETURNS, "trials": trials, "selection": inside})
+    alone = evidence({"returns": inside, "trials": trials})
+    whole = evidence({"returns": RETURNS, "trials": trials})
+    assert (sheet["dsr_on"], sheet["dsr_observations"]) == ("selection", 6)
+    assert (whole["dsr_on"], whole["dsr_observations"]) == ("returns", len(RETURNS))
+    assert sheet["dsr"] == alone["dsr"] != whole["dsr"]
+    assert sheet["psr"] == whole["psr"]
+
+
+def test_a_selection_that_never_moved_leaves_the_deflated_ratio_open():
+    trials = {"n": 20, "sharpe_std": 0.05}
+    sheet = evidence({"returns": RETURNS, "trials": trials, "selection": [0.0] * 9})
+    assert sheet["dsr"] is None
+    assert sheet["reasons"]["dsr"].startswith("on the trials' bars: ")
+
+
 def test_sums_may_stand_for_the_returns():
     whole = evidence({"returns": RETURNS, "periods_per_year": 252})
     parts = evidence({"sums": list(sums_of(RETURNS)), "periods_per_year": 252})
