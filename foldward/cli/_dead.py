@@ -142,6 +142,8 @@ def drop(
 
 
 def _must_exist(ctx: Context, ids: Sequence[int]) -> None:
+    """Raise supervision.core_down first: without a core nothing can be done about any letter."""
+    _ = ctx.client().core
     reader = ctx.reader() if ids else None
     for one in ids:
         if reader is not None and reader.dead_letter(one) is None:
