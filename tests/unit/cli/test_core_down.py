@@ -11,8 +11,8 @@ from foldward.cli._app import run
     "line",
     [
         "oos submit x", "oos cancel x", "wfv start x --train 90d --test 30d", "cpcv start x", "pause",
-        "resume", "drain", "restart reporter", "retry x --now", "dead replay 1", "dead replay --all", "dead drop 1",
-        "config reload", "tree", "rank --cycle",
+        "resume", "drain", "restart reporter", "retry x --now", "dead replay 1", "dead replay --all",
+        "dead drop 1", "config reload", "tree", "rank --cycle",
     ],
 )  # fmt: skip
 def test_a_verb_without_a_core_exits_3_with_one_line(
