@@ -18,6 +18,7 @@ from loguru import logger
 from foldward.app import collector, doctor, logging
 from foldward.app.candles import Candles
 from foldward.app.endpoints import require_endpoints
+from foldward.app.keys import KeyRing, link_of
 from foldward.app.reload import Recheck, Reloader
 from foldward.app.tree import Parts, build
 from foldward.app.wiring import Wiring
@@ -55,6 +56,8 @@ class Core:
         self.run_id = ids.new_id()
         self.root: Root | None = None
         self.endpoint = ""
+        self.link = snapshot.settings.link  # with the keys of the home, once it is opened
+        self.local_keys: Path | None = None
         self.data: frozenset[str] = frozenset()
         self._complete = complete
         self._given = [*roots]
@@ -75,7 +78,9 @@ class Core:
         try:
             logging.configure("core", self.home.logs / "core.log", stderr_level=self._stderr_level)
             self.endpoint = native_endpoint(self.snapshot.settings.link, self.home.run_dir)
-            require_endpoints(self.snapshot.settings.link, self.endpoint)
+            ring = KeyRing(self.home)
+            self.link, self.local_keys = link_of(self.snapshot.settings.link, self.endpoint, ring)
+            require_endpoints(self.link, self.endpoint)
             self._describe()
             # Migrate before the tree starts: a database that cannot be opened is a usage error, not a crash.
             open_writer(self.home.database, self.snapshot.settings.storage).close()
@@ -108,6 +113,8 @@ class Core:
                 candles=self.candles,
                 engine=self.engine,
                 endpoint=self.endpoint,
+                link=self.link,
+                local_keys=self.local_keys,
                 data_roots=[root.absolute() for root in self._roots],
                 complete=self._complete,
                 wiring=self._wiring,

@@ -6,10 +6,12 @@ import zmq
 
 from foldward.contracts.errors import WireError
 from foldward.settings import LinkTable
+from foldward.wire.links import needs_curve
 
 
 def require_endpoints(link: LinkTable, native: str) -> None:
-    """Bind each TCP endpoint for a moment. Raises wire.endpoint_taken with the setting to change.
+    """Bind each TCP endpoint for a moment. Raises wire.endpoint_taken with the setting to change, and
+    wire.curve_required for one beyond this machine without keys (unless link.allow_plain).
 
     ipc endpoints lie in the home's own run directory, which core's lock protects.
     """
@@ -23,9 +25,20 @@ def require_endpoints(link: LinkTable, native: str) -> None:
     try:
         for setting, endpoint in wanted.items():
             if endpoint.startswith("tcp://"):
+                if needs_curve(endpoint):
+                    _require_keys(link, setting, endpoint)
                 _try(context, setting, endpoint)
     finally:
         context.term()
+
+
+def _require_keys(link: LinkTable, setting: str, endpoint: str) -> None:
+    if not link.curve_secret_key.get_secret_value() and not link.allow_plain:
+        raise WireError(
+            "wire.curve_required",
+            message=f"{setting} {endpoint} is reachable from other machines and core has no CURVE keys",
+            hint="foldward keys core makes them; link.allow_plain does without where the network is trusted",
+        )
 
 
 def _try(context: zmq.Context[zmq.Socket[bytes]], setting: str, endpoint: str) -> None:

@@ -22,11 +22,13 @@ from actors.telemetry import Telemetry
 from actors.wfv_scheduler import WFVScheduler
 from foldward.app.candles import Candles
 from foldward.app.daily import write_page
+from foldward.app.keys import near
 from foldward.app.reload import Reloader
 from foldward.app.wiring import Wiring
+from foldward.backtest import ENGINE_VERSION
 from foldward.console.plans import PlanDoor
 from foldward.console.server import Console
-from foldward.settings import Home, Snapshot
+from foldward.settings import Home, LinkTable, Snapshot
 from foldward.wire.links import Link, Sink, make_link
 from supervision import KEEP, Backoff, Child, Strategy, process, supervisor
 
@@ -55,6 +57,8 @@ class Parts:
     wiring: Wiring
     complete: bool = False
     reload: Reloader | None = None
+    link: LinkTable | None = None  # the settings' with the home's keys in it
+    local_keys: Path | None = None  # what core's own workers connect with, where the link has keys
     data: frozenset[str] = frozenset()  # fingerprints of the run's candles; empty: any
 
 
@@ -175,7 +179,15 @@ def _work(parts: Parts) -> Child:
 
 def _link(parts: Parts, sink: Sink) -> Link:
     settings = parts.snapshot.settings
-    return make_link(settings.link, parts.home.run_dir, sink, lost_s=settings.heartbeat.lost_s)
+    lost_s, beat_s = settings.heartbeat.lost_s, settings.heartbeat.interval_s
+    return make_link(
+        parts.link or settings.link,
+        parts.home.run_dir,
+        sink,
+        lost_s=lost_s,
+        beat_s=beat_s,
+        engine=ENGINE_VERSION,
+    )
 
 
 def _workers(parts: Parts) -> Child:
@@ -262,7 +274,9 @@ def _watch(parts: Parts) -> Child:
 def worker_argv(parts: Parts, worker: str) -> list[str]:
     """The command line of one worker process."""
     core = parts.snapshot.settings.core
-    argv = [sys.executable, "-m", "foldward.worker", "--connect", parts.endpoint, "--id", worker]
+    argv = [sys.executable, "-m", "foldward.worker", "--connect", near(parts.endpoint), "--id", worker]
+    if parts.local_keys is not None:
+        argv += ["--keys", str(parts.local_keys.absolute())]
     argv += ["--parent", str(os.getpid())]  # known from the first moment: core may die before it is asked for
     argv += ["--cache", str(parts.home.cache.absolute()), "--memory-mb", str(core.memory_mb)]
     link, heartbeat = parts.snapshot.settings.link, parts.snapshot.settings.heartbeat

@@ -16,6 +16,7 @@ from foldward.cli import (
     _db,
     _dead,
     _folds,
+    _keys,
     _oos,
     _queue,
     _replay,
@@ -77,6 +78,7 @@ MODULES = (
     _data,
     _db,
     _config,
+    _keys,
     _tools,
 )
 for module in MODULES:

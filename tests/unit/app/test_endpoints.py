@@ -33,6 +33,23 @@ def test_a_taken_result_port_of_the_older_link_is_refused_too() -> None:
     assert caught.value.hint == "stop the other program, or set link.result_endpoint"
 
 
+@pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:5570", "tcp://127.evil.example:5570", "tcp://*:5570"])
+def test_an_address_beyond_this_machine_needs_keys_before_anything_is_opened(endpoint: str) -> None:
+    with pytest.raises(WireError) as caught:
+        require_endpoints(LinkTable(native_endpoint=endpoint), endpoint)
+    assert caught.value.code == "wire.curve_required"
+    assert caught.value.exit_code == 2
+    assert "link.native_endpoint" in caught.value.message
+    assert "foldward keys core" in caught.value.hint
+
+
+def test_a_plain_address_beyond_this_machine_can_be_allowed() -> None:
+    with socket.socket() as probe:
+        probe.bind(("0.0.0.0", 0))
+        endpoint = f"tcp://0.0.0.0:{probe.getsockname()[1]}"
+    require_endpoints(LinkTable(native_endpoint=endpoint, allow_plain=True), endpoint)
+
+
 def test_a_free_port_stays_free() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
