@@ -17,8 +17,10 @@ def number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
 
 
-def figure(value: float | None) -> str:
-    """A number of unknown size to four significant digits: 0.01523, 1.235, 159.8, 12,346."""
+def figure(value: Any) -> str:
+    """A number of unknown size to four significant digits: 0.01523, 1.235, 159.8, 12,346; else as it is."""
+    if value is not None and not isinstance(value, int | float):
+        return str(value)
     if value is None or not math.isfinite(value):
         return "–"
     if value == 0 or float(value).is_integer():

@@ -25,6 +25,7 @@ from storage.reads.pages import PageReader
 from storage.rows import EventRow
 
 EVERY_S = 1.0
+SHARE = 4  # a look that takes long is followed by a rest of so many times that
 ALIVE_EVERY = 15  # looks without a change until a comment keeps proxies from closing the stream
 MOST = 32  # streams at once
 EVENTS = 12
@@ -131,14 +132,14 @@ class Live:
 
     async def _looking(self) -> None:
         while self._watching:
-            facts = None
+            facts, began = None, clock.now()
             with contextlib.suppress(FoldwardError, OSError):  # the next look may see it again
                 facts = await run_in_threadpool(overview_facts, self._site)
             async with self._changed:
                 self._facts = facts
                 self._look += 1
                 self._changed.notify_all()
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(max(EVERY_S, SHARE * (clock.now() - began)))
 
 
 def _core_of(status: dict[str, Any]) -> dict[str, Any]:

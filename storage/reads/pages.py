@@ -49,56 +49,82 @@ class PageReader(Reader):
     ) -> tuple[list[RequestView], str | None]:
         """(requests, cursor of the next page or None).
 
-        Order: everything and one strategy's newest asked first; `open` oldest first; `pending` and `retry`
-        in the order in which they are due; `sent` by deadline; `error` and `cancelled` newest closed first;
-        `success` newest applied first.
+        Order: everything, and all of one strategy, newest asked first; `open` oldest first; `pending` and
+        `retry` in the order in which they are due; `sent` by deadline; `error` and `cancelled` newest closed
+        first; `success` newest applied first.
         """
+        if name is not None and status != "success":
+            return self._named(status, name, kind, after, limit)
         match status:
             case "success":
                 return self._done(name, kind, _numbers(after, 1), limit)
             case "open":
-                return self._aged(name, kind, _numbers(after, 2), limit)
+                return self._aged(kind, _numbers(after, 2), limit)
             case "pending" | "retry":
-                return self._waiting(status, name, kind, _numbers(after, 3), limit)
+                return self._waiting(status, kind, _numbers(after, 3), limit)
             case "sent":
-                return self._leased(name, kind, _numbers(after, 2), limit)
+                return self._leased(kind, _numbers(after, 2), limit)
             case "error" | "cancelled":
-                return self._shut(status, name, kind, _numbers(after, 2), limit)
+                return self._shut(status, kind, _numbers(after, 2), limit)
             case _:
-                return self._every(name, kind, after, limit)
+                return self._every(kind, after, limit)
 
-    def _every(self, name: str | None, kind: str | None, after: str | None, limit: int) -> Page:
+    def _every(self, kind: str | None, after: str | None, limit: int) -> Page:
         # A plus sign keeps a term from choosing the index (SQLite query planner, "unary +").
-        by_name = name is not None
-        few = kind is not None and not by_name and self._few_of(kind)
-        order = "+request_id" if by_name or few else "request_id"
+        few = kind is not None and self._few_of(kind)
+        order = "+request_id" if few else "request_id"
         rows: list[RequestView] = []
         for columns, table in ((_VIEW_OPEN, "oos_queue"), (_VIEW_DONE, "results")):
-            terms, bindings = _terms(name, kind, plain_kind=by_name or few)
+            terms, bindings = _terms(kind, plain=few)
             if after is not None:
                 terms.append(f"{order} < ?")
                 bindings.append(after)
             where = " AND ".join(terms) or "1"
             sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {order} DESC LIMIT ?"
             rows += [RequestView(*row) for row in self._all(sql, (*bindings, limit + 1))]
-        rows.sort(key=lambda view: view.request_id, reverse=True)
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return rows, rows[-1].request_id if more else None
+        return _newest(rows, limit)
+
+    def _named(self, status: str | None, name: str, kind: str | None, after: str | None, limit: int) -> Page:
+        """One strategy's, newest asked first: each part by its own index of names."""
+        parts = [
+            (_VIEW_OPEN, f"oos_queue WHERE {_OPEN} AND kind = 'oos'"),
+            (_VIEW_OPEN, f"oos_queue WHERE {_OPEN} AND kind <> 'oos'"),
+        ]
+        if status != "open":
+            parts.append((_VIEW_OPEN, f"oos_queue WHERE {_CLOSED}"))
+        if status is None:
+            parts.append((_VIEW_DONE, "results WHERE 1"))
+        rows: list[RequestView] = []
+        for columns, part in parts:
+            sql, bindings = f"SELECT {columns} FROM {part} AND name = ?", [name]
+            for term, wanted in (
+                ("kind = ?", kind),
+                ("status = ?", None if status in (None, "open") else status),
+                ("+request_id < ?", after),
+            ):
+                if wanted is not None:
+                    sql += f" AND {term}"
+                    bindings.append(wanted)
+            sql += " ORDER BY +request_id DESC LIMIT ?"
+            rows += [RequestView(*row) for row in self._all(sql, (*bindings, limit + 1))]
+        return _newest(rows, limit)
 
     def _few_of(self, kind: str) -> bool:
         sql = "SELECT count(*) FROM (SELECT 1 FROM results WHERE kind = ? LIMIT ?)"
         return int(self._value(sql, (kind, _FEW))) < _FEW
 
     def _done(self, name: str | None, kind: str | None, after: list[int] | None, limit: int) -> Page:
-        terms, bindings = _terms(name, kind, plain_kind=True)
+        terms, bindings = _terms(kind, plain=True)
+        if name is not None:
+            terms.append("name = ?")
+            bindings.append(name)
         if after is not None:
             terms.append("rowid < ?")
             bindings.append(after[0])
         return self._views("results", _VIEW_DONE, terms, bindings, "rowid DESC", ("rowid",), limit)
 
-    def _aged(self, name: str | None, kind: str | None, after: list[int] | None, limit: int) -> Page:
-        terms, bindings = _terms(name, kind)
+    def _aged(self, kind: str | None, after: list[int] | None, limit: int) -> Page:
+        terms, bindings = _terms(kind)
         terms.insert(0, _OPEN)
         if after is not None:
             terms.append("(requested_us, rowid) > (?, ?)")
@@ -106,9 +132,7 @@ class PageReader(Reader):
         order = "requested_us, rowid"
         return self._views("oos_queue", _VIEW_OPEN, terms, bindings, order, ("requested_us", "rowid"), limit)
 
-    def _waiting(
-        self, status: str, name: str | None, kind: str | None, after: list[int] | None, limit: int
-    ) -> Page:
+    def _waiting(self, status: str, kind: str | None, after: list[int] | None, limit: int) -> Page:
         """One priority after the other, as they are sent; each is a range of the index."""
         rows: list[RequestView] = []
         cursor: str | None = None
@@ -116,7 +140,7 @@ class PageReader(Reader):
         if after is not None:
             priority = after[0]
         while priority is not None and len(rows) < limit and cursor is None:
-            terms, bindings = _terms(name, kind)
+            terms, bindings = _terms(kind)
             terms = [_WAITING, "priority = ?", "status = ?", *terms]
             bindings = [priority, status, *bindings]
             if after is not None:
@@ -135,8 +159,8 @@ class PageReader(Reader):
                 cursor = f"{priority}.-1.-1"
         return rows, cursor
 
-    def _leased(self, name: str | None, kind: str | None, after: list[int] | None, limit: int) -> Page:
-        terms, bindings = _terms(name, kind)
+    def _leased(self, kind: str | None, after: list[int] | None, limit: int) -> Page:
+        terms, bindings = _terms(kind)
         terms.insert(0, _LEASED)
         if after is not None:
             terms.append("(deadline_at, rowid) > (?, ?)")
@@ -144,10 +168,8 @@ class PageReader(Reader):
         keys = ("deadline_at", "rowid")
         return self._views("oos_queue", _VIEW_OPEN, terms, bindings, "deadline_at, rowid", keys, limit)
 
-    def _shut(
-        self, status: str, name: str | None, kind: str | None, after: list[int] | None, limit: int
-    ) -> Page:
-        terms, bindings = _terms(name, kind)
+    def _shut(self, status: str, kind: str | None, after: list[int] | None, limit: int) -> Page:
+        terms, bindings = _terms(kind)
         terms = [_CLOSED, "status = ?", *terms]
         bindings = [status, *bindings]
         if after is not None:
@@ -250,16 +272,15 @@ class PageReader(Reader):
         return at
 
 
-def _terms(name: str | None, kind: str | None, *, plain_kind: bool = False) -> tuple[list[str], list[Any]]:
-    terms: list[str] = []
-    bindings: list[Any] = []
-    if name is not None:
-        terms.append("name = ?")
-        bindings.append(name)
-    if kind is not None:
-        terms.append("kind = ?" if plain_kind else "+kind = ?")
-        bindings.append(kind)
-    return terms, bindings
+def _newest(rows: list[RequestView], limit: int) -> Page:
+    rows.sort(key=lambda view: view.request_id, reverse=True)
+    return rows[:limit], rows[limit - 1].request_id if len(rows) > limit else None
+
+
+def _terms(kind: str | None, *, plain: bool = False) -> tuple[list[str], list[Any]]:
+    if kind is None:
+        return [], []
+    return ["kind = ?" if plain else "+kind = ?"], [kind]
 
 
 def _numbers(cursor: str | None, count: int) -> list[int] | None:

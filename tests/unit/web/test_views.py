@@ -29,6 +29,7 @@ def test_ages_are_coarse(value: float | None, shown: str) -> None:
     ("value", "shown"),
     [
         (None, "–"),
+        ("text", "text"),
         (float("nan"), "–"),
         (0.0, "0"),
         (88.0, "88"),
