@@ -105,7 +105,6 @@ def test_no_page_sorts_or_walks_what_it_does_not_show(mixed, pages):
     walks = {step for step in steps if step.startswith("SCAN")}
     assert walks == {
         "SCAN oos_queue USING INDEX oos_queue_open_age",
-        "SCAN oos_queue USING INDEX oos_queue_sent",
         "SCAN oos_queue USING INDEX sqlite_autoindex_oos_queue_1",
         "SCAN results",
         "SCAN results USING INDEX sqlite_autoindex_results_1",
