@@ -154,6 +154,7 @@ def _link_settings(options: argparse.Namespace) -> Any:
 
 
 def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
+    from foldward.backtest import ENGINE_VERSION
     from foldward.wire.links import ServicePort, WorkerPort
 
     settings = _link_settings(options)
@@ -167,7 +168,12 @@ def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
         )
         return service, settings
     port = WorkerPort(
-        options.connect, options.id, capacity=options.capacity or 2, version=version(), settings=settings
+        options.connect,
+        options.id,
+        capacity=options.capacity or 2,
+        version=version(),
+        engine=ENGINE_VERSION,
+        settings=settings,
     )
     return port, settings
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from loguru import logger
 
 from foldward.contracts import clock
+from foldward.contracts.errors import WireError
 from foldward.contracts.jobs import Backtest, Heartbeat
 from foldward.wire import dumps
 from foldward.wire.links.worker import answer, leave
@@ -30,6 +31,7 @@ class Wire(Protocol):
     """WorkerPort or ServicePort. gives_back: what is not answered goes to another worker after `bye`."""
 
     connected: bool
+    refused: str | None
     gives_back: bool
 
     def poll(self, timeout_ms: int) -> list[tuple[str, bytes]]: ...
@@ -93,6 +95,8 @@ class WorkerProcess:
         logger.info("worker {} is ready after {:.2f} s, pid {}", self._id, uptime(), os.getpid())
         while self._stopping is None:
             self._take(0 if self._waiting else 250)
+            if self._wire.refused is not None:
+                raise WireError("wire.unsupported", message=self._wire.refused)
             if self._waiting and self._stopping is None:
                 self._work(*self._waiting.popleft())
             elif self._orphaned():

@@ -1,7 +1,7 @@
 """The frames of the native link: a kind, then what it carries (docs/INTERFACES.md).
 
     worker → core   READY info · STARTED id… · RESULT message… · HEARTBEAT message · BYE reason
-    core → worker   WORK (id message)… · HELLO
+    core → worker   WORK (id message)… · HELLO · REFUSED reason
 
 Pure functions; sockets add and take the routing id.
 """
@@ -19,6 +19,7 @@ HEARTBEAT = b"HEARTBEAT"
 BYE = b"BYE"
 WORK = b"WORK"
 HELLO = b"HELLO"
+REFUSED = b"REFUSED"
 HEART = b"#heart"  # suffix of the routing id of a worker's second socket: signs of life only
 
 
@@ -26,12 +27,16 @@ PROTOCOL = 1
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself. capacity: requests it may hold; version: of the product."""
+    """What a worker says of itself.
+
+    capacity: requests it may hold. version: of the product. engine: which makes its numbers, "" unsaid.
+    """
 
     id: str
     capacity: int = 2
     pid: int | None = None
     version: str = ""
+    engine: str = ""
     protocol: int = PROTOCOL
 
 

@@ -18,15 +18,16 @@ def make_link(
     *,
     lost_s: float = 30.0,
     beat_s: float = 10.0,
+    engine: str = "",
 ) -> NativeLink | PushPullLink:
     """NativeLink or PushPullLink by `link.mode`; nothing is opened before `start()`.
 
     lost_s: native workers that are silent so long are dropped. beat_s: time between our own HEARTBEATs to a
-    pushpull peer.
+    pushpull peer. engine: native workers that name another one get no work.
     """
     if settings.mode == "pushpull":
         return PushPullLink(sink, settings, beat_s=beat_s, version=_version())
-    return NativeLink(sink, settings, run_dir, lost_s=lost_s)
+    return NativeLink(sink, settings, run_dir, lost_s=lost_s, engine=engine)
 
 
 def _version() -> str:

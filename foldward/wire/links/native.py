@@ -49,9 +49,16 @@ class NativeLink(Port):
     name = "native"
 
     def __init__(
-        self, sink: Sink, settings: LinkTable, run_dir: Path | str = ".", *, lost_s: float = 30.0
+        self,
+        sink: Sink,
+        settings: LinkTable,
+        run_dir: Path | str = ".",
+        *,
+        lost_s: float = 30.0,
+        engine: str = "",
     ) -> None:
         super().__init__(sink, settings)
+        self._engine = engine
         self._run_dir = Path(run_dir)
         self._lost_s = lost_s
         self._workers: dict[bytes, _Worker] = {}
@@ -145,6 +152,9 @@ class NativeLink(Port):
                 "wire.unsupported: {} speaks protocol {}, core {}", name, ready.protocol, _frames.PROTOCOL
             )
             return
+        if self._engine and ready.engine and ready.engine != self._engine:
+            self._refuse(routing_id, name, ready.engine)
+            return
         # Whatever happened to this descriptor before is history once the events before READY are read.
         self._connections()
         known = self._workers.get(routing_id)
@@ -198,6 +208,15 @@ class NativeLink(Port):
         if worker is not None:
             logger.info("worker {} left: {}", worker.name, reason)
             self._tell(PeerLeft(peer=worker.name, reason=reason))
+
+    def _refuse(self, routing_id: bytes, name: str, engine: str) -> None:
+        """A worker whose numbers would be another engine's: it is told, and gets no work."""
+        why = f"{name} computes with {engine}, core with {self._engine}: install the same foldward on both"
+        logger.error("wire.unsupported: {}", why)
+        try:
+            self._socket.send_multipart([routing_id, _frames.REFUSED, why.encode()], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            logger.debug("no REFUSED to {}: {}", name, error.strerror)
 
     def _offer(self, routing_id: bytes) -> None:
         """Someone unknown speaks: ask who it is."""

@@ -27,6 +27,7 @@ class ServicePort:
     side is away, and old beats are of no use to it.
     """
 
+    refused: str | None = None
     gives_back = False  # nobody hears that it goes: a request that is begun is finished
 
     def __init__(

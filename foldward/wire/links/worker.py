@@ -26,7 +26,8 @@ from foldward.wire.links._sockets import FAILED, QUIET_S, Monitor, Seldom, make_
 class WorkerPort:
     """One thread's connection to core. Not thread-safe: the thread that polls is the one that sends.
 
-    connected is False until core has answered the handshake, and again after a disconnect.
+    connected is False until core has answered the handshake, and again after a disconnect. refused: why core
+    gives this worker no work, once it has said so.
     """
 
     gives_back = True
@@ -38,11 +39,13 @@ class WorkerPort:
         *,
         capacity: int = 2,
         version: str = "",
+        engine: str = "",
         settings: LinkTable | None = None,
     ) -> None:
         self.settings = settings or LinkTable()
-        self.ready = _frames.Ready(id=id, capacity=capacity, pid=os.getpid(), version=version)
+        self.ready = _frames.Ready(id=id, capacity=capacity, pid=os.getpid(), version=version, engine=engine)
         self.connected = False
+        self.refused: str | None = None
         self._endpoint = endpoint
         self._said = Seldom(QUIET_S)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -84,6 +87,8 @@ class WorkerPort:
                 return work
             if frames[0] == _frames.WORK:
                 work += _frames.unpack_work(frames)
+            elif frames[0] == _frames.REFUSED:
+                self.refused = b" ".join(frames[1:]).decode("utf-8", "replace")
             elif frames[0] == _frames.HELLO:
                 self._socket.send_multipart(_frames.pack_ready(self.ready))
 

@@ -128,6 +128,8 @@ class Bridge:
         )
         while self._stopping is None:
             self._take(self._wire.poll(250))
+            if self._wire.refused is not None:
+                raise WireError("wire.unsupported", message=self._wire.refused)
             self._settle()
             self._submit()
             self._look_around()

@@ -21,7 +21,7 @@ def run_bridge(options: argparse.Namespace, parent: Any, settings: Any, version:
             "--cluster needs Ray, which is not installed",
             hint="pip install 'foldward[cluster]'",
         ) from error
-    from foldward.backtest import register
+    from foldward.backtest import ENGINE_VERSION, register
     from foldward.data.cache import Cache
     from foldward.wire.links import Heart, WorkerPort
     from foldward.worker.cluster.bridge import AHEAD, Bridge, cpus, join, require_same_nodes
@@ -40,7 +40,14 @@ def run_bridge(options: argparse.Namespace, parent: Any, settings: Any, version:
     try:
         require_same_nodes(setup)
         capacity = options.capacity or REQUESTS_A_TASK * AHEAD * max(1, cpus())
-        port = WorkerPort(options.connect, options.id, capacity=capacity, version=version, settings=settings)
+        port = WorkerPort(
+            options.connect,
+            options.id,
+            capacity=capacity,
+            version=version,
+            engine=ENGINE_VERSION,
+            settings=settings,
+        )
         bridge = Bridge(
             port,
             Cache(options.cache),

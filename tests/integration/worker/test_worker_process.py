@@ -19,8 +19,10 @@ from foldward.contracts.messages import (
     PeerLeft,
     PeerStarted,
 )
+from foldward.settings import LinkTable
 from foldward.testing import invented
 from foldward.wire import dumps, loads
+from foldward.wire.links import NativeLink
 
 pytestmark = pytest.mark.slow
 
@@ -206,6 +208,22 @@ def test_sigterm_gives_back_a_job_that_takes_too_long(core, make_job, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert core.wait(PeerLeft, timeout=8.0)[0].reason == "bye SIGTERM"
     assert process.wait(10) == 0
+
+
+def test_a_worker_with_another_engine_is_refused_and_says_why(tmp_path):
+    told = []
+    link = NativeLink(told.append, LinkTable(), tmp_path, engine="foldward-0")
+    link.start()
+    try:
+        argv = [sys.executable, "-m", "foldward.worker", "--connect", link.endpoint, "--id", "worker-1"]
+        argv += ["--cache", str(tmp_path / "cache")]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    finally:
+        link.close()
+    assert done.returncode == 1
+    assert "wire.unsupported: worker-1 computes with foldward-" in done.stderr
+    assert "core with foldward-0: install the same foldward on both" in done.stderr
+    assert told == []
 
 
 def test_a_worker_ends_when_its_parent_dies(core, tmp_path):

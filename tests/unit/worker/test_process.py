@@ -25,6 +25,7 @@ class Wire:
         self.batches = list(batches)
         self.said: list[Any] = []
         self.connected = True
+        self.refused = None
         self.gives_back = True
         self.process: WorkerProcess | None = None
 
