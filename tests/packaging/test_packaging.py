@@ -1,5 +1,7 @@
 """What is shipped: generated pages in step, package data there, every import contract kept."""
 
+import configparser
+import glob
 import subprocess
 import sys
 from importlib import metadata, resources
@@ -25,12 +27,30 @@ def test_the_product_cannot_be_uploaded_by_accident() -> None:
 def test_pages_templates_and_prices_are_package_data() -> None:
     for package, name in (
         ("foldward.web", "static/foldward.css"),
+        ("foldward.web", "static/vendor/htmx-LICENSE.txt"),
         ("foldward.web", "templates/overview.html"),
         ("foldward.app", "templates/report.html.j2"),
         ("foldward.app", "demo/strategies.toml"),
         ("foldward.data", "bundled/EURUSD_H1.csv"),
     ):
         assert resources.files(package).joinpath(name).is_file(), name
+
+
+def test_a_wheel_has_every_file_that_the_product_reads() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    patterns = settings["options.package_data"]["*"].split(", ")
+    for top in ("actors", "foldward", "storage", "supervision"):
+        packages = [init.parent for init in (ROOT / top).rglob("__init__.py")]
+        shipped = {
+            package / name
+            for package in packages
+            for pattern in patterns
+            for name in glob.glob(pattern, root_dir=package, recursive=True)
+        }
+        known = (".py", ".pyc", ".nbi", ".nbc", ".md")  # code, numba's cache, and notes for its readers
+        needed = {file for file in (ROOT / top).rglob("*.*") if file.is_file() and file.suffix not in known}
+        assert needed - shipped == set()
 
 
 def test_the_top_package_imports_nothing() -> None:
