@@ -6,6 +6,7 @@ long as its path, size and modification time stay the same.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ from foldward.data.findings import Report
 ENDINGS = (".csv", ".parquet")
 
 
+_Mark = tuple[int, int, int, int]
+_Stamp = tuple[_Mark | None, ...]
+
+
 class Candles:
     """The data gate over a cache and data roots. Safe for use by several threads."""
 
@@ -35,7 +40,8 @@ class Candles:
         self._roots = [root.resolve() for root in roots]
         self._allow = tuple(allow)
         self._coverage_min = coverage_min
-        self._known: dict[tuple[str, int], tuple[tuple[int, int] | None, GateResult]] = {}
+        self._known: dict[tuple[str, int], tuple[_Stamp, GateResult]] = {}
+        self._places: dict[tuple[str, int], list[str]] = {}
         self._needed: set[tuple[str, int]] = set()  # asked for by more than a filter
         self._bars: dict[str, Bars] = {}
         self._lock = threading.Lock()
@@ -47,6 +53,7 @@ class Candles:
             self._allow = tuple(allow)
             self._coverage_min = coverage_min
             self._known.clear()
+            self._places.clear()
 
     def locate(self, symbol: str, timeframe: int) -> Path | None:
         """`SYMBOL_TF.csv` or `.parquet` in the first data root that has it; no path leaves the roots."""
@@ -82,17 +89,22 @@ class Candles:
         with self._lock:
             if not optional:
                 self._needed.add(key)
-            file = self.locate(*key)
-            stamp = None
-            if file is not None:
-                stat = file.stat()
-                stamp = (stat.st_size, stat.st_mtime_ns)
+            stamp = self._stamp(key)
             known = self._known.get(key)
-            if known is not None and known[0] == stamp and stamp is not None:
+            if known is not None and known[0] == stamp and any(stamp):
                 return known[1]
-            answer = self._ask(file, *key)
+            answer = self._ask(self.locate(*key), *key)
             self._known[key] = (stamp, answer)
             return answer
+
+    def _stamp(self, key: tuple[str, int]) -> _Stamp:
+        """What stands at every place where the series may lie: a few stat(2), no path is resolved."""
+        places = self._places.get(key)
+        if places is None:
+            stem = f"{key[0]}_{timeframe_label(key[1])}"
+            places = [str(root / (stem + ending)) for root in self._roots for ending in ENDINGS]
+            self._places[key] = places
+        return tuple(_mark(place) for place in places)
 
     def refusals(self) -> list[tuple[str, str, str]]:
         """What was refused so far: (`SYMBOL_TF`, code, message)."""
@@ -138,6 +150,14 @@ class Candles:
         except FoldwardError as refusal:
             return _refused(refusal, file)
         return _accepted(entry)
+
+
+def _mark(place: str) -> _Mark | None:
+    try:
+        found = os.stat(place)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _accepted(entry: Entry) -> GateResult:

@@ -1,62 +1,61 @@
-"""The gate over real files: which candles a strategy and its filter get."""
+"""The data gate's memory: an answer holds as long as every place where the series may lie stays as it was."""
 
-from __future__ import annotations
+from pathlib import Path
 
 import pytest
 
 from foldward.app.candles import Candles
-from foldward.contracts.jobs import Filter, Strategy
+from foldward.contracts.jobs import Strategy
 from foldward.data.cache import Cache
 
-HOURS = 24 * 40
+STRATEGY = Strategy(name="s", kind="sma", symbol="X", timeframe=1440)
 
 
-def write(folder, name: str, step: int, spoil: str = "") -> None:
-    rows = ["time,open,high,low,close,volume"]
-    for i in range(HOURS * 3600 // step):
-        close = 100 + (i * 7 % 11) / 10
-        rows.append(f"{1_700_006_400 + step * i},100.5,102,99,{close},5")
-    (folder / name).write_text("\n".join(rows) + "\n" + spoil)
-
-
-def gate(folder, minutes: int = 240, profile: str = "next_open"):
-    candles = Candles(Cache(folder / "cache"), [folder])
-    rule = Filter(timeframe=minutes, period=3, logic="PRICE_ABOVE_SMA")
-    strategy = Strategy(name="s", kind="sma", symbol="X", timeframe=60, filter=rule, profile=profile)
-    return candles, candles.gate(strategy)
+def write(root: Path, close: float, name: str = "X_D1.csv") -> None:
+    root.mkdir(exist_ok=True)
+    rows = [f"2024-01-{day:02d}T00:00:00Z,1,3,0.5,{close},10" for day in range(1, 11)]
+    (root / name).write_text("\n".join(["time,open,high,low,close,volume", *rows]) + "\n")
 
 
 @pytest.fixture
-def folder(tmp_path):
-    write(tmp_path, "X_H1.csv", 3600)
-    return tmp_path
+def candles(tmp_path: Path) -> Candles:
+    return Candles(Cache(tmp_path / "cache"), [tmp_path / "one", tmp_path / "two"])
 
 
-def test_a_filter_takes_the_file_of_its_timeframe(folder):
-    write(folder, "X_H4.csv", 14_400)
-    candles, answer = gate(folder)
-    plain = candles.gate(Strategy(name="p", kind="sma", symbol="X", timeframe=60))
-    higher = candles.gate(Strategy(name="h", kind="sma", symbol="X", timeframe=240))
-    assert answer.aux == {"240": higher.fingerprint}
-    assert (answer.fingerprint, plain.aux) == (plain.fingerprint, {})
+def test_an_answer_is_remembered_until_the_file_changes(candles: Candles, tmp_path: Path) -> None:
+    write(tmp_path / "two", 1.5)
+    first = candles.gate(STRATEGY)
+    assert first.ok
+    assert candles.gate(STRATEGY) is first
+    write(tmp_path / "two", 2.0)
+    assert candles.gate(STRATEGY).fingerprint not in ("", first.fingerprint)
 
 
-def test_without_such_a_file_nothing_is_refused_and_nothing_named(folder):
-    candles, answer = gate(folder)
-    assert answer.ok
-    assert answer.aux == {}
-    assert candles.refusals() == []
+def test_a_file_in_an_earlier_root_takes_over(candles: Candles, tmp_path: Path) -> None:
+    write(tmp_path / "two", 1.5)
+    second = candles.gate(STRATEGY)
+    write(tmp_path / "one", 2.0)
+    first = candles.gate(STRATEGY)
+    assert first.path == str(tmp_path / "one" / "X_D1.csv")
+    (tmp_path / "one" / "X_D1.csv").unlink()
+    assert candles.gate(STRATEGY).fingerprint == second.fingerprint
 
 
-def test_a_filter_whose_file_is_bad_is_refused_with_the_file_named(folder):
-    write(folder, "X_H4.csv", 14_400, spoil="1,2,3\n")
-    _, answer = gate(folder)
-    assert (answer.ok, answer.code) == (False, "data.refused")
-    assert answer.message.startswith("the filter's H4 candles: ")
-    assert answer.path.endswith("X_H4.csv")
+def test_a_link_out_of_the_roots_is_passed_over_and_does_not_hide_a_change(
+    candles: Candles, tmp_path: Path
+) -> None:
+    write(tmp_path / "elsewhere", 2.5)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "X_D1.csv").symlink_to(tmp_path / "elsewhere" / "X_D1.csv")
+    write(tmp_path / "two", 1.5)
+    found = candles.gate(STRATEGY)
+    assert found.path == str(tmp_path / "two" / "X_D1.csv")
+    write(tmp_path / "two", 2.0)
+    assert candles.gate(STRATEGY).fingerprint != found.fingerprint
 
 
-def test_profile_peer_keeps_the_peers_own_rule(folder):
-    write(folder, "X_H4.csv", 14_400)
-    _, answer = gate(folder, profile="peer")
-    assert answer.aux == {}
+def test_without_a_file_the_cache_is_asked_every_time(candles: Candles, tmp_path: Path) -> None:
+    assert candles.gate(STRATEGY).code == "data.not_found"
+    write(tmp_path / "import", 1.5)
+    Cache(tmp_path / "cache").ensure(tmp_path / "import" / "X_D1.csv")
+    assert candles.gate(STRATEGY).ok
