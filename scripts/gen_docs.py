@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from foldward.backtest import KINDS
 from foldward.contracts.errors import CATALOGUE, FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,9 +143,32 @@ def _argument(item: Any) -> str:
     return shown if item.required else f"[{shown}]"
 
 
+def kinds_page() -> str:
+    """docs/reference/kinds.md: what each kind does, its parameters and their limits."""
+    text = "# Kinds of strategy\n\n" + NOTE
+    text += (
+        "Signals are decided at a bar's close and filled at the next bar's open (profile `next_open`). A crossing\n"
+        "is: the previous bar on the other side or equal, this bar beyond. Give parameters as `-p name=value`\n"
+        "(`foldward backtest`) or as `params = { name = value }` (a strategies file); stops (`sl`, `tp`), costs,\n"
+        "direction and size are the same for every kind. Yours: [write a strategy](../how_to/write_a_strategy.md).\n"
+    )
+    for kind in (kind for kind in KINDS.values() if kind.builtin):
+        text += f"\n## {kind.name}\n\n{kind.doc}\n\n| parameter | default | allowed |\n|---|---|---|\n"
+        for name, param in kind.params.items():
+            whole = ", whole" if param.integer else ""
+            text += f"| `{name}` | {param.default:g} | {param.low:g} to {param.high:,.0f}{whole} |\n"
+        for small, large in kind.order:
+            text += f"\n`{small}` must be below `{large}`.\n"
+        if kind.aliases:
+            named = [f"`{alias}` for `{name}`" for alias, name in kind.aliases.items() if name]
+            text += f"\nAlso accepted: {', '.join(named)}.\n" if named else ""
+    return text
+
+
 PAGES = {
     ROOT / "docs/ERROR_CODES.md": error_codes,
     ROOT / "docs/reference/cli.md": cli_page,
+    ROOT / "docs/reference/kinds.md": kinds_page,
     ROOT / "docs/reference/settings.md": settings_page,
 }
 

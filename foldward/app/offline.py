@@ -79,8 +79,6 @@ def simulate_file(
     cache: Path | None,
 ) -> dict[str, Any]:
     """One simulation as the JSON of `foldward backtest`."""
-    if start is not None and end is not None and end < start:
-        raise RequestError("request.bad_window", f"the window ends ({end}) before it starts ({start})")
     # Profile peer trades resampled candles: there the timeframe is the strategy's, and the file says its own.
     wanted = None if strategy.profile != "peer" or timeframe is None else parse_timeframe(timeframe)
     said = timeframe if wanted is None else None

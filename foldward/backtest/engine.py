@@ -96,19 +96,30 @@ def simulate_windows(
     return [run(prepared, *window_range(bars, *window)) for window in windows]
 
 
+def _moment(seconds: int | None) -> str:
+    """Unix seconds as a person reads them; what no calendar holds as it is."""
+    if seconds is None:
+        return "its edge"
+    if not -(10**11) < seconds < 10**11:
+        return str(seconds)
+    return f"{np.datetime64(seconds, 's')}Z"
+
+
 def window_range(bars: Bars, start: int | None, end: int | None) -> tuple[int, int]:
     """Half-open bar range of an inclusive time window.
 
     Raises RequestError `request.bad_window` when it is reversed or holds fewer than two bars.
     """
     if start is not None and end is not None and end < start:
-        raise RequestError("request.bad_window", f"the window ends at {end} before it starts at {start}")
+        raise RequestError(
+            "request.bad_window", f"the window ends at {_moment(end)}, before it starts at {_moment(start)}"
+        )
     lo, hi = bars.index_range(start, end)
     if hi - lo < 2:
-        reach = f"{bars.first()} to {bars.last()}" if len(bars) else "nothing"
+        reach = f"{_moment(bars.first())} to {_moment(bars.last())}" if len(bars) else "nothing"
         raise RequestError(
             "request.bad_window",
-            f"the window {start} to {end} holds {hi - lo} bars; the data covers {reach} (Unix seconds)",
+            f"the window from {_moment(start)} to {_moment(end)} holds {hi - lo} bars; the data covers {reach}",
             start=start,
             end=end,
         )

@@ -28,18 +28,18 @@ declare(
     exit_code=2,
 )
 declare(
-    "request.unknown_kind", "No such kind of strategy.", "the message names the nearest kind", exit_code=2
+    "request.unknown_kind", "No such kind of strategy.", "docs/reference/kinds.md lists the kinds", exit_code=2
 )
 declare(
     "request.unknown_param",
     "The kind has no such parameter.",
-    "the message names the nearest parameter",
+    "docs/reference/kinds.md lists the parameters",
     exit_code=2,
 )
 declare(
     "request.bad_param",
     "A parameter's value is outside its limits.",
-    "the message names the limits",
+    "choose a value inside these limits",
     exit_code=2,
 )
 declare(

@@ -36,7 +36,7 @@ declare("wire.missing_field", "A required field is absent.", "see docs/INTERFACE
 declare(
     "wire.unknown_field",
     "A request has a field that does not exist.",
-    "the message names the nearest",
+    "see docs/INTERFACES.md",
     fault="peer",
 )
 declare(
