@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from foldward.console import Client
+from foldward.contracts.errors import FoldwardError
+
 COMMAND = [sys.executable, "-m", "foldward.cli"]
 SMALL = """
 [[strategy]]
@@ -88,11 +91,11 @@ class Shell:
 
     def ready(self, process: subprocess.Popen[bytes]) -> bool:
         assert process.poll() is None, f"core ended with {process.returncode}: {self.log()}"
-        found = self.json("status")
-        workers = found["workers"]
-        return bool(
-            found["core"]["running"] and workers and all(worker["state"] == "running" for worker in workers)
-        )
+        try:
+            workers = Client(self.home).status()["workers"]  # a command line of its own takes half a second
+        except FoldwardError:
+            return False
+        return bool(workers) and all(worker["state"] == "running" for worker in workers)
 
     def log(self) -> str:
         return "\n".join(

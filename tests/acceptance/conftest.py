@@ -12,9 +12,24 @@ from foldward.data import bundled_dir
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
+    """A home of its own, with nothing in it."""
     with tempfile.TemporaryDirectory(prefix="fw-") as folder:
         made = Shell(Path(folder) / "home")
         try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Shell]:
+    """One core with the small set and two workers, for tests that leave it as it was."""
+    with tempfile.TemporaryDirectory(prefix="fw-") as folder:
+        made = Shell(Path(folder) / "home")
+        (Path(folder) / "small.toml").write_text(SMALL)
+        try:
+            made.json("strategies", "import", str(Path(folder) / "small.toml"))
+            made.core("--data", str(bundled_dir()), "--workers", "2")
             yield made
         finally:
             made.close()

@@ -31,20 +31,20 @@ def one(shell: Shell, sql: str) -> tuple[object, ...]:
         return tuple(row)
 
 
-def test_submit_status_why_tell_one_story(served: Shell) -> None:
-    (item,) = served.json("oos", "submit", "sma-AAPL-5-50", "--now")
+def test_submit_status_why_tell_one_story(lasting: Shell) -> None:
+    (item,) = lasting.json("oos", "submit", "sma-AAPL-5-50", "--now")
     assert item["status"] in ("queued", "pending", "cached")
     request_id = item["request_id"]
-    until(lambda: served.json("oos", "show", request_id)["result"], 60, "the result")
-    story = [step["event"] for step in served.json("why", request_id)]
+    until(lambda: lasting.json("oos", "show", request_id)["result"], 60, "the result")
+    story = [step["event"] for step in lasting.json("why", request_id)]
     assert story[0] == "oos.requested"
     assert story[-1] == "oos.result"
-    (again,) = served.json("oos", "submit", "sma-AAPL-5-50", "--now")
+    (again,) = lasting.json("oos", "submit", "sma-AAPL-5-50", "--now")
     assert again["status"] == "cached"
 
 
-def test_unknown_names_get_the_nearest_one_and_exit_4(served: Shell) -> None:
-    (item,) = served.json("oos", "submit", "sma-AAPL-5-5", exit_code=4)
+def test_unknown_names_get_the_nearest_one_and_exit_4(lasting: Shell) -> None:
+    (item,) = lasting.json("oos", "submit", "sma-AAPL-5-5", exit_code=4)
     assert (item["status"], item["code"]) == ("refused", "request.unknown_strategy")
     assert "sma-AAPL-5-50" in item["message"] + (item.get("hint") or "")
 
@@ -67,34 +67,34 @@ def test_bad_candles_are_refused_and_nothing_is_queued(shell: Shell, prices: Pat
     assert shell.json("status")["counters"]["data_invalid"] >= 1
 
 
-def test_a_malformed_answer_is_kept_byte_for_byte_and_can_be_dropped(served: Shell) -> None:
-    holder = Home(served.home).holder()
+def test_a_malformed_answer_is_kept_byte_for_byte_and_can_be_dropped(lasting: Shell) -> None:
+    holder = Home(lasting.home).holder()
     assert holder is not None
     send_poison(holder["workers"])
-    (letter,) = until(lambda: served.json("dead", "list"), 20, "the dead letter")
+    (letter,) = until(lambda: lasting.json("dead", "list"), 20, "the dead letter")
     assert letter["reason"] == "unparseable"
-    shown = served.json("dead", "show", str(letter["id"]))
+    shown = lasting.json("dead", "show", str(letter["id"]))
     assert base64.b64decode(shown["payload_base64"]) == POISON
-    replayed = served.json("dead", "replay", str(letter["id"]), exit_code=1)
+    replayed = lasting.json("dead", "replay", str(letter["id"]), exit_code=1)
     assert (replayed["replayed"], replayed["failed"]) == (0, 1)
-    assert served.json("dead", "show", str(letter["id"]))["state"] == "held"
-    assert served.json("dead", "drop", str(letter["id"]))["items"][0]["outcome"] == "dropped"
-    assert served.json("dead", "list") == []
+    assert lasting.json("dead", "show", str(letter["id"]))["state"] == "held"
+    assert lasting.json("dead", "drop", str(letter["id"]))["items"][0]["outcome"] == "dropped"
+    assert lasting.json("dead", "list") == []
 
 
-def test_a_killed_worker_is_replaced_and_its_work_goes_out_again(served: Shell) -> None:
-    until(lambda: served.json("status")["queue"]["pending"] == 0, 120, "an empty queue")
-    before = {worker["id"]: worker["pid"] for worker in served.json("status")["workers"]}
+def test_a_killed_worker_is_replaced_and_its_work_goes_out_again(lasting: Shell) -> None:
+    until(lambda: lasting.json("status")["queue"]["pending"] == 0, 120, "an empty queue")
+    before = {worker["id"]: worker["pid"] for worker in lasting.json("status")["workers"]}
     os.kill(before["worker-1"], signal.SIGKILL)
     killed = time.monotonic()
 
     def replaced() -> bool:
-        now = {worker["id"]: worker["pid"] for worker in served.json("status")["workers"]}
+        now = {worker["id"]: worker["pid"] for worker in lasting.json("status")["workers"]}
         return now["worker-1"] not in (None, before["worker-1"])
 
     until(replaced, 10, "a new worker")
     assert time.monotonic() - killed < 10
-    found = served.json("status")
+    found = lasting.json("status")
     assert found["counters"]["failure"] == 0
     assert found["supervision"]["restarts"] >= 1
 
@@ -122,11 +122,11 @@ def test_sigterm_stops_core_and_workers_within_four_seconds(served: Shell) -> No
         until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 3, f"the end of worker {pid}")
 
 
-def test_a_second_core_says_who_holds_the_home(served: Shell) -> None:
-    done = served.run("core")
+def test_a_second_core_says_who_holds_the_home(lasting: Shell) -> None:
+    done = lasting.run("core")
     assert done.returncode == 2
     assert done.stderr.startswith("error supervision.core_running: pid ")
-    assert str(served.processes[-1].pid) in done.stderr
+    assert str(lasting.processes[-1].pid) in done.stderr
 
 
 def test_workers_do_not_outlive_a_killed_core(served: Shell) -> None:
@@ -137,8 +137,8 @@ def test_workers_do_not_outlive_a_killed_core(served: Shell) -> None:
         until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 5, f"the end of worker {pid}")
 
 
-def test_the_tree_has_the_documented_children_and_fields(served: Shell) -> None:
-    tree = served.json("tree")
+def test_the_tree_has_the_documented_children_and_fields(lasting: Shell) -> None:
+    tree = lasting.json("tree")
     assert tree["id"] == "root"
     names = {child["id"]: [inner["id"] for inner in child["children"]] for child in tree["children"]}
     assert names == {
@@ -154,14 +154,14 @@ def test_the_tree_has_the_documented_children_and_fields(served: Shell) -> None:
     assert set(leaf["budget"]) == {"max", "period_s", "used"}
 
 
-def test_an_actor_can_be_restarted_by_name(served: Shell) -> None:
-    served.json("restart", "reporter")
+def test_an_actor_can_be_restarted_by_name(lasting: Shell) -> None:
+    lasting.json("restart", "reporter")
     node = next(
         leaf
-        for group in served.json("tree")["children"]
+        for group in lasting.json("tree")["children"]
         for leaf in group["children"]
         if leaf["id"] == "reporter"
     )
     assert node["incarnation"] == 2
-    done = served.run("restart", "reportr")
+    done = lasting.run("restart", "reportr")
     assert done.returncode == 4
