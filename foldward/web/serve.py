@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -29,12 +30,20 @@ def serve(home: Home, settings: WebTable, collect: StatusSource, ready: Callable
     without a token.
     """
     listener, access = _open(home, settings)
+    # uvicorn raises the signal that ended it once more, to what was here before: that shall not be a death
+    # on the spot, which would leave the file with the token behind.
+    before = signal.signal(signal.SIGTERM, _leave)
     try:
         ready(_address(listener))
         _server(home, collect, settings, access).run(sockets=[listener])
     finally:
+        signal.signal(signal.SIGTERM, before)
         _forget(home)
     return 0
+
+
+def _leave(*_: Any) -> None:
+    raise SystemExit(0)
 
 
 def serve_in_thread(home: Home, settings: WebTable, collect: StatusSource) -> str:
