@@ -119,7 +119,7 @@ def window_range(bars: Bars, start: int | None, end: int | None) -> tuple[int, i
         reach = f"{_moment(bars.first())} to {_moment(bars.last())}" if len(bars) else "nothing"
         raise RequestError(
             "request.bad_window",
-            f"the window from {_moment(start)} to {_moment(end)} holds {hi - lo} bars; the data covers {reach}",
+            f"the window from {_moment(start)} to {_moment(end)} holds {hi - lo} bars; the data has {reach}",
             start=start,
             end=end,
         )

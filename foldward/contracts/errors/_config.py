@@ -12,7 +12,9 @@ class ConfigError(FoldwardError):
     exit_code = 2
 
 
-declare("config.unknown_key", "No such setting.", "docs/reference/settings.md lists the settings", fault="caller")
+declare(
+    "config.unknown_key", "No such setting.", "docs/reference/settings.md lists the settings", fault="caller"
+)
 declare("config.invalid", "A setting's value is not allowed.", "foldward config check FILE", fault="caller")
 declare(
     "config.unreadable", "The settings file cannot be read.", "check the path and its TOML", fault="caller"

@@ -28,7 +28,10 @@ declare(
     exit_code=2,
 )
 declare(
-    "request.unknown_kind", "No such kind of strategy.", "docs/reference/kinds.md lists the kinds", exit_code=2
+    "request.unknown_kind",
+    "No such kind of strategy.",
+    "docs/reference/kinds.md lists the kinds",
+    exit_code=2,
 )
 declare(
     "request.unknown_param",
