@@ -25,6 +25,12 @@ class Intake:
         self._flight = flight
         self._run_times = run_times
         self._news = news
+        self._junk = 0
+
+    def count_junk(self) -> int:
+        """Messages since the last look that were no answer to anything known here."""
+        junk, self._junk = self._junk, 0
+        return junk
 
     def answered(self, result: Result, raw: bytes, peer_id: str, received_us: int, now: float) -> Effects:
         """A decoded answer: its slot is free, and the queue judges it."""
@@ -33,6 +39,7 @@ class Intake:
         if not request_id or request_id == "MISSING":
             named = self._flight.named(result.strategy_name) if not request_id else ()
             if len(named) != 1:
+                self._junk += 1
                 _free_oldest(peer)
                 return [_nobodys(result, raw, peer_id, len(named))]
             (request_id,) = named
@@ -51,12 +58,15 @@ class Intake:
             late = peer.held(request_id)
             if late is not None:
                 peer.answered(late)
+            else:
+                self._junk += 1
             peer.succeeded(None)
         arrived = ResultArrived(result=result, raw=raw, peer=peer_id, received_us=received_us)
         return self._news.after([Tell(QUEUE, arrived)])
 
     def unreadable(self, error: WireError, raw: bytes, peer_id: str) -> Effects:
         """Bytes that are no answer: kept exactly as they came; the lease runs out into the next attempt."""
+        self._junk += 1
         peer = self._peers.get(peer_id)
         request_id = _frames.readable_id(raw)
         if peer is not None:

@@ -15,7 +15,7 @@ from actors import _frames
 from actors._base import ProductActor
 from actors._buffer import Work
 from actors._desk import Desk
-from actors._effects import Effects
+from actors._effects import Alarm, Effects, Event
 from actors._pacing import SAMPLES, Interval
 from actors._presence import QUEUE
 from foldward.contracts import clock
@@ -29,6 +29,7 @@ from foldward.contracts.messages import (
     FrameReceived,
     FrameRefused,
     FrameSent,
+    LinkFlooded,
     Look,
     Message,
     Pause,
@@ -60,6 +61,8 @@ class Link(Protocol):
     def start(self) -> None: ...
 
     def send(self, peer: str, request_id: str, data: bytes) -> None: ...
+
+    def worked_off(self, frames: int, junk: int) -> None: ...
 
     def close(self) -> None: ...
 
@@ -129,6 +132,7 @@ class Dispatcher(ProductActor):
             PeerStarted: self._peer_started,
             PeerBeat: self._peer_beat,
             FrameRefused: self._desk.refused,
+            LinkFlooded: _flooded,
         }
 
     # --- life ------------------------------------------------------------------------------------------
@@ -186,12 +190,17 @@ class Dispatcher(ProductActor):
     def drain(self, batch: Sequence[Any]) -> None:
         """Take everything that waits, then send."""
         handlers = self._handlers
+        frames = 0
         for message in batch:
-            handler = handlers.get(type(message))
+            kind = type(message)
+            frames += kind is FrameReceived
+            handler = handlers.get(kind)
             if handler is not None:
                 effects = handler(message)
                 if effects:
                     self.carry_out(effects)
+        if frames and self._link is not None:
+            self._link.worked_off(frames, self._desk.intake.count_junk())
         self._pump()
 
     def on_receive(self, message: Any) -> dict[str, Any] | None:
@@ -400,3 +409,15 @@ class Dispatcher(ProductActor):
             message.reply_to.tell(Ack(tag=message.tag, value={"in_flight": len(self._desk.flight)}))
         self._look()
         return []
+
+
+def _flooded(message: LinkFlooded, _now: float, _now_us: int) -> Effects:
+    data = {"link": message.link, "junk": message.junk, "per_s": message.per_s}
+    body = (
+        f"More than {message.per_s:g} messages a second are no answers. They are kept as dead letters at that"
+        " rate; who sends them waits, and honest answers go first come, first served among all connections."
+    )
+    return [
+        Event("link.flooded", data, "warning"),
+        Alarm(f"flooded:{message.link}", f"The {message.link} link is flooded", body),
+    ]

@@ -265,6 +265,16 @@ ROWS: tuple[EventType, ...] = (
     EventType(name="breaker.half_open", when="a circuit breaker lets one probe through", keys=_BREAKER),
     EventType(name="breaker.closed", when="a circuit breaker closed", keys=_BREAKER),
     EventType(
+        name="link.flooded",
+        when="a link is read slowly because of what is no answer; said once a minute while it lasts",
+        keys={
+            "link": "native or pushpull",
+            "junk": "messages that were no answers, since it began",
+            "per_s": "how many a second are read",
+        },
+        severity="warning",
+    ),
+    EventType(
         name="data.refused",
         when="the data gate refused candles",
         keys={

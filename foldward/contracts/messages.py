@@ -292,6 +292,14 @@ class FrameRefused(Message, frozen=True, kw_only=True):
     error: str
 
 
+class LinkFlooded(Message, frozen=True, kw_only=True):
+    """What is no answer comes faster than `per_s` a second: the link is read slowly. junk: so far."""
+
+    link: str
+    junk: int
+    per_s: float
+
+
 class WorkerExited(Message, frozen=True, kw_only=True):
     """A worker OS process that core supervises has ended."""
 

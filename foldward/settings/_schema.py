@@ -84,6 +84,9 @@ class LinkTable(Table):
     heartbeat_ms: int = Field(1000, ge=10, description="ZMQ heartbeat interval")
     heartbeat_timeout_ms: int = Field(3000, ge=20, description="ZMQ heartbeat timeout")
     capacity: int = Field(2, ge=1, description="requests a worker may hold: one running, one ahead")
+    junk_per_s: float = Field(
+        500.0, ge=0, description="messages that are no answers, read in a second; 0 = any number"
+    )
     allow_plain: bool = Field(False, description="allow a link beyond this machine without CURVE")
     curve_public_key: str = ""
     curve_secret_key: SecretStr = SecretStr("")

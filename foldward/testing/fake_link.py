@@ -70,7 +70,8 @@ class FakePeer:
 
 
 class FakeLink:
-    """See the module. `sent` lists everything that a peer got: (peer, request_id, data)."""
+    """See the module. `sent` lists everything that a peer got: (peer, request_id, data); `done_with` counts
+    what the receiver says it has taken."""
 
     def __init__(self, sink: Sink, *, max_frame: int = MAX_FRAME, encoding: str = "json") -> None:
         self._sink = sink
@@ -82,6 +83,7 @@ class FakeLink:
         self.refuse: str | None = None  # set: every send is refused with this text
         self.taken = False  # set: start fails as if another process had the address
         self.sent: list[tuple[str, str, bytes]] = []
+        self.done_with = (0, 0)  # frames, and how many of them were no answers
 
     @property
     def alive(self) -> bool:
@@ -141,6 +143,10 @@ class FakeLink:
         self.sent.append((peer, request_id, data))
         self.tell(FrameSent(peer=peer, request_id=request_id))
         target.deliver(request_id, data)
+
+    def worked_off(self, frames: int, junk: int) -> None:
+        """The receiver keeps up by itself: what is told here is told in the peer's own thread."""
+        self.done_with = (self.done_with[0] + frames, self.done_with[1] + junk)
 
     def close(self, linger: float = 0.0) -> None:
         """Everyone leaves; sends are refused from now."""

@@ -59,6 +59,7 @@ def queue_tree(
     candles: CandlesGate | None = None,
     heard: Callable[[Any], Any] | None = None,
     seed: int = 1,
+    telemetry: Child | None = None,
 ) -> Child:
     """memory (telemetry, db_writer, dead_letter, notifier) and work (oos_queue, …, dispatcher, reporter)."""
     table = settings or Settings()
@@ -68,7 +69,7 @@ def queue_tree(
         "root",
         supervisor(
             "memory",
-            Child("telemetry", Bystander, kwargs=listen),
+            telemetry or Child("telemetry", Bystander, kwargs=listen),
             Child("db_writer", DBWriter, kwargs={**rows, "settings": table.storage}, inbox=KEEP),
             Child("dead_letter", DeadLetter, kwargs={**rows, "storage": table.storage}, inbox=KEEP),
             Child("notifier", Bystander),

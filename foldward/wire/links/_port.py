@@ -13,15 +13,16 @@ import zmq
 from loguru import logger
 
 from foldward.contracts import clock
-from foldward.contracts.messages import FrameRefused, Message
+from foldward.contracts.messages import FrameReceived, FrameRefused, LinkFlooded, Message
 from foldward.settings import LinkTable
+from foldward.wire.links._pace import Pace
 
 Sink = Callable[[Message], Any]
 _owners: weakref.WeakValueDictionary[str, Port] = weakref.WeakValueDictionary()
 _owners_lock = threading.Lock()
-RECEIVE_BURST = 1000  # messages received before anything is sent: receiving has priority
-SEND_BURST = 200  # requests sent before receiving is looked at again
+SEND_BURST = 200  # receiving has priority: requests sent before receiving is looked at again
 TICK_MS = 250
+FLOOD_S = 60.0
 
 
 class Link(Protocol):
@@ -30,6 +31,8 @@ class Link(Protocol):
     def start(self) -> None: ...
 
     def send(self, peer: str, request_id: str, data: bytes) -> None: ...
+
+    def worked_off(self, frames: int, junk: int) -> None: ...
 
     def close(self, linger: float = 0.0) -> None: ...
 
@@ -55,6 +58,10 @@ class Port:
         self._woken = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poller = zmq.Poller()
+        self._pace = Pace(settings.junk_per_s)
+        self._sources: list[zmq.Socket[bytes]] = []
+        self._reading = True
+        self._flood_told: float | None = None
         self._thread: threading.Thread | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._lock = threading.Lock()
@@ -85,6 +92,13 @@ class Port:
                 return
         self._tell(FrameRefused(peer=peer, request_id=request_id, error=self.failure or "the link is closed"))
 
+    def worked_off(self, frames: int, junk: int) -> None:
+        """The receiver has worked off so many FrameReceived, so many of them were no answers."""
+        if self._pace.worked_off(frames, junk):
+            with self._lock:
+                if not self._closing.is_set():
+                    self._rouse()
+
     def close(self, linger: float = 0.0) -> None:
         """Send what is queued, wait at most `linger` seconds for the peers to take it, end the thread."""
         with self._lock:
@@ -103,8 +117,8 @@ class Port:
     def _open(self) -> None:
         raise AssertionError("a link opens its sockets")
 
-    def _receive(self) -> None:
-        """Take what has arrived, at most RECEIVE_BURST messages."""
+    def _receive(self, room: int) -> None:
+        """Take what has arrived, at most `room` messages."""
 
     def _unfinished(self) -> bool:
         """Whether the next turn has work that no socket will announce."""
@@ -129,8 +143,15 @@ class Port:
         if before is not None and before is not self:
             before.close()
 
-    def _watch(self, sock: zmq.Socket[bytes]) -> None:
+    def _watch(self, sock: zmq.Socket[bytes], *, source: bool = False) -> None:
+        """Wake up for this socket. source: peers' messages come from it; it rests while there is no room."""
         self._poller.register(sock, zmq.POLLIN)
+        if source:
+            self._sources.append(sock)
+
+    def _tell_frame(self, peer: str, frames: tuple[bytes, ...], received_us: int) -> None:
+        self._pace.told()
+        self._tell(FrameReceived(peer=peer, frames=frames, received_us=received_us))
 
     def _tell(self, message: Message) -> None:
         try:
@@ -149,14 +170,18 @@ class Port:
         try:
             next_tick = clock.now()
             while not self._closing.is_set():
-                busy = bool(self._outgoing) or self._unfinished()
-                ready = self._poller.poll(0 if busy else TICK_MS)
+                room = self._pace.room(clock.now())
+                self._listen(room > 0)
+                busy = bool(self._outgoing) or (room > 0 and self._unfinished())
+                wait_ms = TICK_MS if room else min(TICK_MS, 1 + int(self._pace.wait_s() * 1000))
+                ready = self._poller.poll(0 if busy else wait_ms)
                 if any(sock == self._wake for sock, _ in ready):
                     os.eventfd_read(self._wake)
                     self._woken = False
-                self._receive()
+                self._receive(room)
                 self._flush(SEND_BURST)
                 now = clock.now()
+                self._watch_flood(now)
                 # A clock that was set back (a test's) must not silence the ticks.
                 if now >= next_tick or next_tick - now > 1.0:
                     next_tick = now + TICK_MS / 1000
@@ -175,6 +200,23 @@ class Port:
             self._gone()
             self._context.destroy(linger=int(self._linger * 1000))
             os.close(self._wake)
+
+    def _listen(self, wanted: bool) -> None:
+        if wanted != self._reading:
+            self._reading = wanted
+            for sock in self._sources:
+                self._poller.modify(sock, zmq.POLLIN if wanted else 0)
+
+    def _watch_flood(self, now: float) -> None:
+        """Say that junk is held back when it begins, and once a minute while it lasts."""
+        held_back = self._pace.held_back
+        if not held_back:
+            return
+        if self._flood_told is None or not 0 <= now - self._flood_told < FLOOD_S:
+            self._flood_told = now
+            flooded = LinkFlooded(link=self.name, junk=held_back, per_s=self.settings.junk_per_s)
+            logger.warning("the {} link is flooded with what is no answer; it is read slowly", self.name)
+            self._tell(flooded)
 
     def _flush(self, limit: int | None) -> None:
         count = len(self._outgoing) if limit is None else min(limit, len(self._outgoing))

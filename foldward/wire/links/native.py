@@ -17,7 +17,6 @@ from foldward.contracts import clock
 from foldward.contracts.errors import WireError
 from foldward.contracts.jobs import Heartbeat
 from foldward.contracts.messages import (
-    FrameReceived,
     FrameRefused,
     FrameSent,
     PeerBeat,
@@ -29,7 +28,7 @@ from foldward.settings import LinkTable
 from foldward.wire.codec import loads
 from foldward.wire.links import _frames
 from foldward.wire.links._endpoints import bind, native_endpoint, secure
-from foldward.wire.links._port import RECEIVE_BURST, Port, Sink
+from foldward.wire.links._port import Port, Sink
 from foldward.wire.links._sockets import FAILED, QUIET_S, DoorKeeper, Monitor, Seldom, make_socket
 
 _WORK_BATCH = 64  # requests in one WORK message
@@ -81,17 +80,17 @@ class NativeLink(Port):
             self._watch(self._door.socket)
         self._claim(endpoint)
         self.endpoint = bind(sock, endpoint)
-        self._watch(sock)
+        self._watch(sock, source=True)
         self._watch(self._monitor.socket)
 
-    def _receive(self) -> None:
+    def _receive(self, room: int) -> None:
         if self._door is not None:
             self._door.answer()
         self._connections()
         # What a worker said before it died is told before its death: its answers count, and so does STARTED.
         dying, self._dying = self._dying, []
         now, now_us = clock.now(), clock.utc_us()
-        for _ in range(RECEIVE_BURST):
+        for _ in range(room):
             try:
                 routing_id = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
@@ -125,7 +124,7 @@ class NativeLink(Port):
         name = _frames.peer_name(routing_id)
         if kind == _frames.RESULT and rest:
             for data in rest:
-                self._tell(FrameReceived(peer=name, frames=(data,), received_us=now_us))
+                self._tell_frame(name, (data,), now_us)
         elif kind == _frames.STARTED and rest:
             for request_id in rest:
                 text = request_id.decode("utf-8", "replace")
@@ -139,13 +138,13 @@ class NativeLink(Port):
             self._departed.add(routing_id)
             self._leave(routing_id, f"bye {reason}".strip())
         else:
-            self._tell(FrameReceived(peer=name, frames=(kind, *rest), received_us=now_us))
+            self._tell_frame(name, (kind, *rest), now_us)
 
     def _ready(self, routing_id: bytes, fd: int, frames: list[bytes], now: float, now_us: int) -> None:
         ready = _frames.unpack_ready(frames)
         name = _frames.peer_name(routing_id)
         if ready is None:
-            self._tell(FrameReceived(peer=name, frames=tuple(frames), received_us=now_us))
+            self._tell_frame(name, tuple(frames), now_us)
             return
         if ready.protocol != _frames.PROTOCOL:
             logger.error(
@@ -186,7 +185,7 @@ class NativeLink(Port):
         if isinstance(beat, Heartbeat):
             self._tell(PeerBeat(peer=name, beat=beat, at_us=now_us))
         else:
-            self._tell(FrameReceived(peer=name, frames=(data,), received_us=now_us))
+            self._tell_frame(name, (data,), now_us)
 
     def _connections(self) -> None:
         for event, fd in self._monitor.drain():

@@ -13,7 +13,6 @@ from foldward.contracts import clock
 from foldward.contracts.ids import new_id
 from foldward.contracts.jobs import Heartbeat
 from foldward.contracts.messages import (
-    FrameReceived,
     FrameRefused,
     FrameSent,
     PeerJoined,
@@ -23,7 +22,7 @@ from foldward.contracts.messages import (
 from foldward.settings import LinkTable
 from foldward.wire.codec import dumps
 from foldward.wire.links._endpoints import bind, connect, secure
-from foldward.wire.links._port import RECEIVE_BURST, Port, Sink
+from foldward.wire.links._port import Port, Sink
 from foldward.wire.links._sockets import DoorKeeper, Monitor, make_socket
 
 SOURCE = "BRAIN"
@@ -75,20 +74,20 @@ class PushPullLink(Port):
             self.request_endpoint = bind(push, settings.request_endpoint)
         else:
             connect(push, settings.request_endpoint)
-        self._watch(pull)
+        self._watch(pull, source=True)
         self._watch(self._monitor.socket)
 
-    def _receive(self) -> None:
+    def _receive(self, room: int) -> None:
         if self._door is not None:
             self._door.answer()
         self._connections()
         now_us = clock.utc_us()
-        for _ in range(RECEIVE_BURST):
+        for _ in range(room):
             try:
                 frames = self._pull.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._tell(FrameReceived(peer=self.peer, frames=tuple(frames), received_us=now_us))
+            self._tell_frame(self.peer, tuple(frames), now_us)
 
     def _connections(self) -> None:
         for event, _ in self._monitor.drain():

@@ -14,7 +14,8 @@ oos.nondeterministic oos.mirror_rejected wfv.started wfv.part_received wfv.resul
 cpcv.started cpcv.result heartbeat.sent heartbeat.recv heartbeat.lost heartbeat.discord_sent metrics.snapshot
 status.snapshot rank.cycle rank.changed rank.blocked dead_letter.held dead_letter.replayed dead_letter.dropped
 supervisor.started supervisor.child_terminated supervisor.child_restarted supervisor.child_hung
-supervisor.budget_spent supervisor.shutdown breaker.opened breaker.half_open breaker.closed data.refused
+supervisor.budget_spent supervisor.shutdown breaker.opened breaker.half_open breaker.closed link.flooded
+data.refused
 config.reloaded config.reload_rejected db.backup run.started run.finished report.daily
 """.split()  # noqa: SIM905 - a list literal of 45 names would be a page
 
