@@ -2,9 +2,11 @@
 
     python _rivals.py huey|litequeue [--jobs 5000] [--home DIR]
 
-Enqueue durably (journal_mode WAL, synchronous FULL: one commit a job, which is all that their interfaces
-offer), one consumer process takes each job and answers at once, the answer is durable. Both do less than
-Foldward: no admission, no identity, no lease with a deadline, no checked result, no timeline.
+The same jobs: the bytes of Foldward's requests, read and answered by the same codec in one consumer process,
+each answer stored durably. Enqueue durably (journal_mode WAL, synchronous FULL: one commit a step, which is
+all that their interfaces offer); the requests are made before the clock starts. Both do less than Foldward:
+no admission, no identity, no lease with a deadline, no checked answer, no timeline; huey forgets a job when
+its consumer takes it.
 """
 
 from __future__ import annotations
@@ -20,20 +22,20 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _worker import answered, request
+
 LIMIT_S = 300.0
-PAYLOAD = json.dumps({"strategy": "s1", "kind": "sma", "params": {"sma_short": 5, "sma_long": 20}})
-ANSWER = {"trades": 42, "pnl": 12.5, "sharpe": 0.61, "max_drawdown": 0.1, "win_rate": 0.476}
 
 
 def make_huey(folder: Path) -> tuple[Any, Any]:
     """The queue and its task; `fsync=True` is huey's word for synchronous FULL."""
     from huey import SqliteHuey
 
-    queue = SqliteHuey("bench", filename=str(folder / "huey.db"), fsync=True)
+    queue = SqliteHuey("bench", filename=str(folder / "huey.db"), fsync=True, timeout=60)
 
     @queue.task()
-    def job(_payload: str) -> dict[str, Any]:
-        return ANSWER
+    def job(payload: str) -> str:
+        return answered(payload.encode()).decode()
 
     return queue, job
 
@@ -48,10 +50,11 @@ def run_huey(folder: Path, jobs: int) -> dict[str, Any]:
     queue, job = make_huey(folder)
     consumer = start("huey", folder)
     try:
-        job(PAYLOAD).get(blocking=True, timeout=30)  # the consumer is up
+        requests = [request(number).decode() for number in range(jobs)]
+        job(requests[0]).get(blocking=True, timeout=30)  # the consumer is up
         began = time.perf_counter()
-        for _ in range(jobs):
-            job(PAYLOAD)
+        for payload in requests:
+            job(payload)
         enqueued = time.perf_counter() - began
         wait(lambda: queue.storage.result_store_size() >= jobs)
         seconds = time.perf_counter() - began
@@ -62,24 +65,25 @@ def run_huey(folder: Path, jobs: int) -> dict[str, Any]:
     return answer("huey", jobs, seconds, enqueued, found)
 
 
-def make_litequeue(folder: Path) -> Any:
-    """The queue, with the FULL that its own constructor does not offer."""
+def make_litequeue(folder: Path, name: str = "lite") -> Any:
+    """A queue, with the FULL that its own constructor does not offer."""
     from litequeue import LiteQueue
 
-    queue = LiteQueue(folder / "lite.db", timeout=30)
+    queue = LiteQueue(folder / f"{name}.db", timeout=30)
     queue.conn.execute("PRAGMA synchronous = FULL")
     return queue
 
 
 def consume_litequeue(folder: Path) -> None:
-    """The loop of litequeue's manual: pop, answer, done. It has no place for answers, so none is stored."""
-    queue = make_litequeue(folder)
+    """The loop of litequeue's manual: pop, answer, done. Answers go into a queue of their own, in a file of
+    its own, as the manual advises."""
+    queue, answers = make_litequeue(folder), make_litequeue(folder, "answers")
     while True:
         message = queue.pop()
         if message is None:
             time.sleep(0.001)
             continue
-        json.dumps({**json.loads(message.data), **ANSWER})
+        answers.put(answered(message.data.encode()).decode())
         queue.done(message.message_id)
 
 
@@ -90,11 +94,12 @@ def run_litequeue(folder: Path, jobs: int) -> dict[str, Any]:
     consumer = start("litequeue", folder)
     done = f"SELECT count(*) FROM {queue.table} WHERE status = {int(MessageStatus.DONE)}"
     try:
-        queue.put(PAYLOAD)
+        requests = [request(number).decode() for number in range(jobs)]
+        queue.put(requests[0])
         wait(lambda: queue.conn.execute(done).fetchone()[0] >= 1)
         began = time.perf_counter()
-        for _ in range(jobs):
-            queue.put(PAYLOAD)
+        for payload in requests:
+            queue.put(payload)
         enqueued = time.perf_counter() - began
         wait(lambda: queue.conn.execute(done).fetchone()[0] >= jobs + 1)
         seconds = time.perf_counter() - began

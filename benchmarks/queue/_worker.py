@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from foldward.contracts.jobs import Backtest, Result, Window
+from foldward.contracts import ids
+from foldward.contracts.jobs import Backtest, Result, Strategy, Window
 from foldward.settings import LinkTable
 from foldward.wire import dumps, encoding_of, loads
 from foldward.wire.links import Heart, WorkerPort
@@ -42,6 +43,35 @@ class AtOnce:
         if self._hold:
             threading.Event().wait()
         return dumps(result_of(job, self._worker), encoding_of(raw))
+
+
+def request(number: int) -> bytes:
+    """A request as Foldward stores and sends it, for those that know no admission."""
+    params = {"sma_short": 5.0, "sma_long": 20.0}
+    strategy = Strategy(name=f"s{number}", kind="sma", params=params, symbol="EURUSD", timeframe=1440)
+    id = ids.new_id()
+    job = Backtest(
+        request_id=id,
+        strategy=strategy,
+        phase="oos",
+        trace_id=id,
+        symbol="EURUSD",
+        timeframe=1440,
+        candles_file="/data/EURUSD_D1.csv",
+        data_id="sha256:EURUSD:730",
+        start_time=1_678_060_800,
+        end_time=1_693_612_800,
+        seed=number,
+        include_trades=True,
+    )
+    return dumps(job)
+
+
+def answered(raw: bytes, worker: str = "worker-1") -> bytes:
+    """What a worker makes of a request, from bytes to bytes."""
+    job = loads(raw)
+    assert isinstance(job, Backtest)
+    return dumps(result_of(job, worker), encoding_of(raw))
 
 
 def result_of(job: Backtest, worker: str) -> Result:

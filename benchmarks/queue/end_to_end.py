@@ -13,7 +13,10 @@ product's own worker loop and codec, decoding and judging the answer, one transa
 row, timeline, counters and histogram, telemetry written to its file. Group commit, synchronous FULL.
 What is not: the first check of candles (remembered by the gate after the first time), the backtest itself,
 and the other actors of `foldward core` (RankEvaluator judging every result …); the line "whole tree" has
-those too. The rivals commit each step alone, because that is what they offer, and do much less per job.
+those too. The rivals get the same bytes and answer them with the same codec in one worker process; they
+commit each step alone, because that is what they offer, and do much less per job: their figure follows the
+disk's fsync, Foldward's the processor. "floor" is what bare statements and the bare link need for the same
+bytes.
 """
 
 from __future__ import annotations
@@ -71,6 +74,8 @@ def throughput(jobs: int, rounds: int) -> dict[str, Any]:
         "foldward json": ("_core.py", "throughput", "--format", "json"),
         "foldward sexp": ("_core.py", "throughput", "--format", "sexp"),
         "foldward json, whole tree": ("_core.py", "throughput", "--tree", "whole"),
+        "floor": ("_floor.py",),
+        "floor, a commit a step": ("_floor.py", "--single"),
     }
     for rival in ("litequeue", "huey"):
         if importlib.util.find_spec(rival) is None:

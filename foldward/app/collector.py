@@ -9,7 +9,7 @@ import sys
 # Python's 700, 10, 10 make it run over every open request some times a second under load: 8 % of core's time.
 THRESHOLDS = (20_000, 20, 50)
 # Seconds until a thread that computes hands the lock to one that waits for it. The writer gives it away at
-# each statement; with Python's 5 ms it waits longer for the lock than for the disk, below 1 ms all pay for it.
+# each statement; with Python's 5 ms it waits longer for the lock than for the disk, below 1 ms all pay.
 SWITCH_S = 0.002
 
 
