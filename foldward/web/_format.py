@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -52,6 +53,14 @@ def ago(at: float) -> str:
     return f"in {age(-passed)}" if passed < 0 else f"{age(passed)} ago"
 
 
+def ago_iso(at: str) -> str:
+    """How long since an ISO time; what cannot be read stays as it is."""
+    try:
+        return ago(datetime.fromisoformat(at).timestamp())
+    except ValueError:
+        return at
+
+
 def short_id(value: str) -> str:
     """The part of an id that a person tells apart: ids begin with their time, so the end differs."""
     return value if len(value) <= 14 else f"{value[:8]}…{value[-4:]}"
@@ -87,6 +96,7 @@ def query(**values: Any) -> str:
 
 FILTERS = {
     "ago": ago,
+    "ago_iso": ago_iso,
     "age": age,
     "duration": duration,
     "figure": figure,

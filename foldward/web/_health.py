@@ -12,6 +12,8 @@ from typing import Any
 
 from foldward.contracts.durations import age
 
+MOST_STUCK = 100  # the list ends there
+WORN = 0.5  # of a restart budget
 UNWELL = ("backoff", "hung", "failed")
 _WORSE = {"bad": 0, "warn": 1}
 
@@ -26,7 +28,6 @@ class Problem:
     href: str = ""
     link: str = ""
     command: str = ""
-    verb: str = ""
     child: str = ""
 
 
@@ -85,14 +86,14 @@ def _of_queue(status: Mapping[str, Any], stuck: int) -> Iterator[Problem]:
     core, queue, dead = status["core"], status["queue"], status["dead_letters"]
     if core.get("draining"):
         why = "Nothing is admitted or sent; what is in work may finish."
-        yield Problem("warn", "Draining", why, verb="resume")
+        yield Problem("warn", "Draining", why)
     elif core["paused"]:
         waiting = queue["pending"] + queue["retry"]
-        yield Problem("warn", "Paused", f"Nothing is sent; {waiting:,} wait.", verb="resume")
+        yield Problem("warn", "Paused", f"Nothing is sent; {waiting:,} wait.")
     if stuck:
         yield Problem(
             "bad",
-            f"{_count(stuck, 'request')} stuck",
+            f"{_count(stuck, 'request')}{' or more' if stuck >= MOST_STUCK else ''} stuck",
             "Overdue at a worker, or due for long and not sent.",
             href="/queue?status=stuck",
             link="See which and why",
@@ -123,6 +124,12 @@ def _of_machinery(status: Mapping[str, Any], tree: Mapping[str, Any] | None) -> 
         level = "bad" if node["state"] in ("hung", "failed") else "warn"
         word = "waits to be restarted" if node["state"] == "backoff" else f"is {node['state']}"
         yield Problem(level, f"{node['id']} {word}", why, href="/tree", link="Tree", child=node["id"])
+    for node in worn(tree):
+        budget = node["budget"]
+        why = (
+            f"{budget['used']} of {budget['max']} restarts within {budget['period_s']:g} s; then it gives up."
+        )
+        yield Problem("warn", f"{node['id']} restarts its children often", why, href="/tree", link="Tree")
     for breaker in status["breakers"]:
         if breaker.get("state") not in (None, "closed"):
             name = breaker.get("name", breaker.get("breaker", "link"))
@@ -150,6 +157,16 @@ def unwell(tree: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     children: Sequence[Mapping[str, Any]] = tree.get("children", ())
     here = [tree] if tree.get("state") in UNWELL else []
     return here + [node for child in children for node in unwell(child)]
+
+
+def worn(tree: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The supervisors that have used half of their restarts or more."""
+    if tree is None:
+        return []
+    children: Sequence[Mapping[str, Any]] = tree.get("children", ())
+    budget = tree.get("budget") or {"used": 0, "max": 0}
+    often = bool(children) and budget["used"] > 0 and budget["used"] >= WORN * budget["max"]
+    return ([tree] if often else []) + [node for child in children for node in worn(child)]
 
 
 def _count(number: int, noun: str) -> str:

@@ -82,3 +82,18 @@ def test_the_worst_comes_first_and_several_are_counted() -> None:
 def test_a_tree_that_is_not_known_has_nothing_unwell() -> None:
     assert unwell(None) == []
     assert [item["id"] for item in unwell(node("failed", id="root"))] == ["root"]
+
+
+def test_a_supervisor_that_has_used_half_its_restarts_is_a_warning() -> None:
+    budget = {"used": 3, "max": 5, "period_s": 60.0}
+    tree = node("running", children=[node("running", id="work", budget=budget, children=[node("running")])])
+    found = judge(status(), tree, 0)
+    assert found.problems[0].what == "work restarts its children often"
+    assert found.problems[0].why == "3 of 5 restarts within 60 s; then it gives up."
+    budget["used"] = 2
+    assert judge(status(), tree, 0).level == "good"
+
+
+def test_a_list_of_stuck_ones_that_is_cut_says_so() -> None:
+    assert judge(status(), None, 1).title == "1 request stuck"
+    assert judge(status(), None, 100).title == "100 requests or more stuck"
