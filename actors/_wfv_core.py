@@ -6,14 +6,19 @@ with its report, as failed when the request was given up or a part is missing, o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
+
+import msgspec
 
 from actors._effects import Effects, Event, WriteFact
 from actors._schedule import Candidate, Pending, broken, decide, expired, pending_stats
 from actors._wfv_events import ended, started
 from actors._wfv_starts import ANSWER_S, KINDS, PLANS, Starts
 from foldward.contracts import clock
+from foldward.contracts.errors import FoldwardError
 from foldward.contracts.facts import FinishWfv, SetMeta, StartWfv
+from foldward.contracts.jobs import Strategy
 from foldward.contracts.messages import Settled, Submit, Submitted, Written
 from foldward.settings import WfvTable
 
@@ -22,6 +27,11 @@ RANKS = ("legend", "S", "A", "B")  # best first
 CHECKED = 100
 LOOKED_AT = 500  # candidates whose history is read in one go
 AGAIN_S = 86_400.0  # a run that failed is not scheduled again before this
+
+
+# (kind, strategy, plan) → how the plan splits the strategy's candles: is_bars, oos_bars and folds of a wfv
+# plan, paths and basis of a cpcv plan. The app gives it: actors know neither candles nor splits.
+Splits = Callable[[str, Strategy, dict[str, Any]], dict[str, Any]]
 
 
 class Rows(Protocol):
@@ -46,14 +56,22 @@ class Rows(Protocol):
 
 
 class WfvCore:
-    """See the module. deadline_s: total time of a request, and so of a run."""
+    """See the module. deadline_s: total time of a request, and so of a run. splits: see `Splits`."""
 
     def __init__(
-        self, settings: WfvTable, *, deadline_s: float, seed: int = 0, run_id: str = "-", address: Any = None
+        self,
+        settings: WfvTable,
+        *,
+        deadline_s: float,
+        seed: int = 0,
+        run_id: str = "-",
+        address: Any = None,
+        splits: Splits | None = None,
     ) -> None:
         self.settings = settings
         self.deadline_s = deadline_s
         self.run_id = run_id
+        self._splits = splits
         self._runs: dict[str, Pending] = {}
         self._plans: dict[str, dict[str, Any]] = {}
         self._starts = Starts(seed=seed, run_id=run_id, address=address)
@@ -214,7 +232,8 @@ class WfvCore:
                 # The request runs on; without a row it is no run of ours.
                 self._forget(wfv_id)
                 return []
-            return [self._event(*told) for told in started(message.fact)]
+            figures = self._figures(message.fact, rows)
+            return [self._event(*told) for told in started(message.fact, figures)]
         if what == "end" and isinstance(message.fact, FinishWfv):
             self._ending.pop(wfv_id, None)
             if not message.ok:
@@ -228,6 +247,17 @@ class WfvCore:
             generation = None if strategy is None else strategy.generation
             return [self._event(*told) for told in ended(message.fact, run, plan, generation, now)]
         return []
+
+    def _figures(self, fact: StartWfv, rows: Rows) -> dict[str, Any]:
+        """What the event says beyond the plan; nothing when that cannot be known: the run goes on without."""
+        row = rows.strategy(fact.name)
+        if self._splits is None or row is None:
+            return {}
+        try:
+            strategy = msgspec.convert(row.definition, Strategy)
+            return self._splits(fact.kind, strategy, dict(fact.plan or {}))
+        except (FoldwardError, msgspec.ValidationError, OSError):
+            return {}
 
     def _tidy(self, rows: Rows, now: float) -> Effects:
         effects: Effects = []

@@ -8,16 +8,19 @@ from actors._schedule import Pending, parts, split_ratio
 from foldward.contracts.facts import FinishWfv, StartWfv
 
 Told = tuple[str, str, dict[str, Any]]
+_CPCV_FIGURES = ("paths", "basis")
+_WFV_FIGURES = ("is_bars", "oos_bars", "folds")
 _CPCV = ("passed", "pass_rate", "median_sharpe", "median_maxdd", "is_passed")
 _WFV = ("required_oos", "degradation", "is_sharpe", "oos_sharpe")
 
 
-def started(fact: StartWfv) -> list[Told]:
-    """A run's row is committed. How the data splits is known to the worker only, later."""
+def started(fact: StartWfv, figures: dict[str, Any]) -> list[Told]:
+    """A run's row is committed. figures: how its plan splits its candles, as far as that is known."""
     if fact.kind == "cpcv":
-        data: dict[str, Any] = {"cpcv_id": fact.wfv_id, "strategy": fact.name, "paths": None, "basis": None}
+        data: dict[str, Any] = {"cpcv_id": fact.wfv_id, "strategy": fact.name}
     else:
-        data = {**_who(fact.wfv_id, fact.name, fact.plan), "is_bars": None, "oos_bars": None, "folds": None}
+        data = _who(fact.wfv_id, fact.name, fact.plan)
+    data |= {name: figures.get(name) for name in (_CPCV_FIGURES if fact.kind == "cpcv" else _WFV_FIGURES)}
     return [(f"{fact.kind}.started", fact.wfv_id, data)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actors._base import ProductActor
-from actors._wfv_core import WfvCore
+from actors._wfv_core import Splits, WfvCore
 from foldward.contracts import clock
 from foldward.contracts.messages import Figures, Settled, Submit, Submitted, Tick, Written
 from foldward.settings import WfvTable
@@ -33,6 +33,7 @@ class WFVScheduler(ProductActor):
         deadline_s: float = 86_400.0,
         run_id: str = "-",
         seed: int = 0,
+        splits: Splits | None = None,
     ) -> None:
         super().__init__()
         self._database = Path(database)
@@ -40,6 +41,7 @@ class WFVScheduler(ProductActor):
         self._deadline_s = deadline_s
         self._run_id = run_id
         self._seed = seed
+        self._splits = splits
 
     def recover(self) -> None:
         """Read what is under way."""
@@ -50,6 +52,7 @@ class WFVScheduler(ProductActor):
             seed=self._seed,
             run_id=self._run_id,
             address=self.handle(self.id),
+            splits=self._splits,
         )
         self._core.recover(self._reader)
 

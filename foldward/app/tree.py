@@ -26,6 +26,7 @@ from foldward.app.keys import near
 from foldward.app.reload import Reloader
 from foldward.app.wiring import Wiring
 from foldward.backtest import ENGINE_VERSION
+from foldward.console.plan_figures import PlanFigures
 from foldward.console.plans import PlanDoor
 from foldward.console.server import Console
 from foldward.settings import Home, LinkTable, Snapshot
@@ -138,6 +139,7 @@ def _work(parts: Parts) -> Child:
                 "deadline_s": settings.retry.deadline_s,
                 "run_id": parts.run_id,
                 "seed": parts.seed,
+                "splits": PlanFigures(parts.candles),
             },
             inbox=KEEP,
             hang_after=ROWS_S,

@@ -136,9 +136,9 @@ ROWS: tuple[EventType, ...] = (
         when="a walk-forward run is committed as pending",
         keys=_WFV
         | {
-            "is_bars": "bars in sample; null until the worker has split the data",
-            "oos_bars": "bars out of sample; null until the worker has split the data",
-            "folds": "planned folds; null until the worker has split the data",
+            "is_bars": "bars in sample, of the first fold; null when the candles cannot be read any more",
+            "oos_bars": "bars out of sample, of the first fold; null as is_bars",
+            "folds": "planned folds; null as is_bars",
         },
         after_commit=True,
     ),
@@ -185,8 +185,8 @@ ROWS: tuple[EventType, ...] = (
         keys={
             "cpcv_id": "the run",
             "strategy": "name of the strategy",
-            "paths": "planned paths; null until the worker has split the data",
-            "basis": "test_sets or paths; null until known",
+            "paths": "planned paths; null when the strategy is gone",
+            "basis": "what is measured: test_sets, or with a grid paths; null as paths",
         },
         after_commit=True,
     ),

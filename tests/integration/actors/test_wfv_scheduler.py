@@ -10,8 +10,9 @@ import pytest
 
 from actors._wfv_core import LAST
 from actors.wfv_scheduler import WFVScheduler
+from foldward.contracts.errors import RequestError
 from foldward.contracts.facts import CancelRequests, RecordVerdict
-from foldward.contracts.jobs import Backtest
+from foldward.contracts.jobs import Backtest, Strategy
 from foldward.contracts.messages import Figures, Submit, Submitted
 from foldward.settings import WfvTable
 from foldward.testing.actor_world import ActorWorld, Box
@@ -32,6 +33,15 @@ NONE = dict.fromkeys(
 )
 
 
+def splits(kind: str, strategy: Strategy, plan: dict[str, Any]) -> dict[str, Any]:
+    """In the place of `foldward.console.plan_figures`."""
+    if strategy.name == "s-9":
+        raise RequestError("request.bad_plan", "its candles have been replaced by shorter ones")
+    if kind == "cpcv":
+        return {"paths": 9, "basis": "test_sets"}
+    return {"is_bars": 800, "oos_bars": 200, "folds": 1 if plan.get("mode") == "classic" else 12}
+
+
 class World(ActorWorld):
     """With a WFVScheduler and a worker."""
 
@@ -46,7 +56,7 @@ class World(ActorWorld):
         self.run()
 
     def start_scheduler(self) -> None:
-        actor = WFVScheduler(database=self.path, settings=self.wfv, deadline_s=86_400.0)
+        actor = WFVScheduler(database=self.path, settings=self.wfv, deadline_s=86_400.0, splits=splits)
         self.actors["wfv_scheduler"] = actor
         self._adopt("wfv_scheduler", actor)
 
@@ -101,6 +111,7 @@ def test_one_run_starts_an_interval_best_rank_first(make: Any) -> None:
     assert [row.name for row in world.runs(state="pending")] == ["a-1"]
     (started,) = world.told("wfv.started")
     assert (started["strategy"], started["split_ratio"]) == ("a-1", 0.2)
+    assert (started["is_bars"], started["oos_bars"], started["folds"]) == (800, 200, 1)
     world.pass_time(3500)
     assert len(world.runs()) == 1
     world.pass_time(200)
@@ -248,7 +259,7 @@ def test_manual_starts_pass_the_guard_and_hear_what_became_of_them(make: Any) ->
     assert answer.tag == "t"
     assert [item.status for item in answer.items] == ["queued", "queued", "queued", "refused"]
     assert len(world.runs(state="pending")) == 3
-    assert {data["split_ratio"] for data in world.told("wfv.started")} == {None}
+    assert {(data["split_ratio"], data["folds"]) for data in world.told("wfv.started")} == {(None, 12)}
     assert world.reader.meta(LAST) is None
 
 
@@ -256,12 +267,22 @@ def test_a_combinatorial_run_is_told_under_its_own_events(make: Any) -> None:
     world = make(enabled=False)
     world.add("s-1")
     world.tell("wfv_scheduler", Submit(names=("s-1",), kind="cpcv"))
-    assert world.told("cpcv.started")[0]["strategy"] == "s-1"
+    (started,) = world.told("cpcv.started")
+    assert (started["strategy"], started["paths"], started["basis"]) == ("s-1", 9, "test_sets")
     report = {"passed": 40, "pass_rate": 0.9, "median_sharpe": 0.7, "median_maxdd": 0.08, "is_passed": True}
     world.report("s-1", report)
     (told,) = world.told("cpcv.result")
     assert told["is_passed"] is True
     assert world.runs()[0].decision == "passed"
+
+
+def test_a_run_whose_split_is_not_known_goes_on_without_its_figures(make: Any) -> None:
+    world = make(enabled=False)
+    world.add("s-9")
+    world.tell("wfv_scheduler", Submit(names=("s-9",), kind="wfv"))
+    (started,) = world.told("wfv.started")
+    assert (started["is_bars"], started["oos_bars"], started["folds"]) == (None, None, None)
+    assert [row.state for row in world.runs()] == ["pending"]
 
 
 def test_another_kind_is_refused(make: Any) -> None:
