@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
-import signal
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from supervision._signals import Signals
 from supervision._sink import OnCrash, OnDead, OnEvent
 from supervision._tree import MAX_ZOMBIES, Tree
 from supervision.errors import SpecError, StartFailed
@@ -24,37 +21,8 @@ from supervision.root import Root, checked
 from supervision.spec import Child
 
 DRAINED, GAVE_UP, BOOT_FAILED, NOT_CLEAN = 0, 1, 2, 3
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = logging.getLogger("supervision")
-
-
-class _Signals:
-    """The two signals while a tree runs; the handler only puts into a reentrant queue, or leaves."""
-
-    def __init__(self) -> None:
-        self.inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self.first: int | None = None
-        self.on_first: Callable[[], Any] | None = None
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
-            for number in SIGNALS:
-                self._previous[number] = signal.signal(number, self._caught)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _caught(self, number: int, _frame: FrameType | None) -> None:
-        if self.first is not None:
-            os._exit(128 + number)
-        self.first = number
-        self.inbox.put(number)
-        if self.on_first is not None:
-            self.on_first()
 
 
 def run(
@@ -84,7 +52,7 @@ def run(
         return BOOT_FAILED
     root = Root(tree, Tree(on_event, on_dead, on_crash, max_zombies))
     server: Server | None = None
-    with _Signals() as signals:
+    with Signals() as signals:
         signals.on_first = root.ask_to_stop
         try:
             if socket_path is not None:
@@ -109,7 +77,7 @@ def run(
                 server.close()
             return BOOT_FAILED
         root.on_end(lambda: signals.inbox.put(None))
-        signals.inbox.get()
+        signals.wait()
         if on_stopping is not None and root.alive:
             try:
                 on_stopping(root)

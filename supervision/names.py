@@ -62,7 +62,7 @@ class Handle:
             slot.ask_next(asked)
         try:
             return reply.get(timeout=timeout)
-        except Timeout:
+        except BaseException:  # a timeout, or Ctrl-C in the main thread: nobody waits any more
             if retry:
                 slot.withdraw(asked)
             raise

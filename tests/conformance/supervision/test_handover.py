@@ -7,6 +7,7 @@ import pytest
 from toys import Boom, Toy, boom, crash, eventually, settled, states
 
 from supervision import KEEP, Child
+from supervision._latch import Latch
 from supervision._life import ActorLife
 from supervision._tree import Tree
 from supervision.plan import Ending
@@ -148,6 +149,21 @@ def test_an_ask_that_ran_out_of_time_is_not_put_to_the_next_incarnation(forest):
         root.handle("a").ask(lambda a: a.seen.append("too late"), timeout=0.02, retry=True)
     root.supervisor().restart_child("a")
     assert root.handle("a").ask(lambda a: list(a.seen)) == []
+
+
+def test_an_ask_that_is_interrupted_is_not_put_to_the_next_incarnation(forest, monkeypatch):
+    root = forest.boot(forest.toy("a"))
+    root.supervisor().terminate_child("a")
+    slot = root.names.slot("a")
+
+    def interrupted(_latch, _timeout=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Latch, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            root.handle("a").ask("x", retry=True)
+    assert not slot.parked
 
 
 def test_an_asker_of_a_crashing_actor_waits_for_an_answer_through_several_lives(forest):

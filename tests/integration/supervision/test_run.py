@@ -144,6 +144,55 @@ def test_a_second_signal_leaves_at_once_with_128_and_its_number(start):
     assert process.returncode == 128 + signal.SIGINT
 
 
+UNSEEN = """
+def unseen(root):
+    # the kernel gives the signals to another thread now, and nothing wakes the main one for that
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
+    print("ready", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_another_thread_is_given_is_seen_as_well(start, number):
+    process = start(UNSEEN + 'sys.exit(run(supervisor("r", Child("a", Quiet)), on_ready=unseen))')
+    until(process, "ready")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (0, "stopped a\n")
+
+
+@pytest.mark.slow
+def test_a_second_signal_is_seen_while_the_main_thread_waits_for_the_stop(start):
+    tree = 'supervisor("r", Child("b", Stubborn, shutdown=60.0))'
+    process = start(UNSEEN + f"sys.exit(run({tree}, on_ready=unseen, deadline=60.0))")
+    until(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    until(process, "stopping b")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.slow
+def test_a_handler_of_somebody_else_runs_while_the_tree_does(start):
+    process = start(
+        """
+        def reload(number, frame):
+            print("reloaded", flush=True)
+        signal.signal(signal.SIGHUP, reload)
+        sys.exit(run(supervisor("r", Child("a", Quiet)), on_ready=ready))
+        """
+    )
+    until(process, "ready")
+    for _ in range(3):
+        process.send_signal(signal.SIGHUP)
+        until(process, "reloaded")
+    process.terminate()
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (0, "stopped a\n")
+
+
 @pytest.mark.slow
 def test_a_signal_while_booting_stops_the_boot_and_exits_0(start):
     process = start(
@@ -208,6 +257,7 @@ def test_the_previous_signal_handlers_come_back(forest):
 
     assert run(supervisor("root", forest.toy("a")), on_ready=ready) == 0
     assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.set_wakeup_fd(-1) == -1
     assert forest.journal.all() == [("up", "a"), ("down", "a")]
 
 
