@@ -61,7 +61,7 @@ class Signals:
         self._write = self._thread = None
 
     def wait(self) -> int | None:
-        """The number of the signal, or None when somebody else wants the end. Others' handlers run meanwhile."""
+        """The signal's number, or None when somebody else wants the end. Others' handlers run meanwhile."""
         while (item := self.inbox.get()) == LOOK:
             pass
         return item
