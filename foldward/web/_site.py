@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse
@@ -22,6 +23,21 @@ from storage.reads.pages import PageReader
 StatusSource = Callable[[], dict[str, Any]]
 _T = TypeVar("_T")
 CALL_S = 75.0  # a verb's own patience is 60 s
+
+
+@functools.cache
+def _templates() -> Environment:
+    """Compiled once a process; autoescape is on for every template, whatever its name."""
+    jinja = Environment(
+        loader=PackageLoader("foldward.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters.update(_format.FILTERS)
+    jinja.globals["query"] = _format.query
+    return jinja
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -46,15 +62,6 @@ class Site:
         self.home = home
         self.collect = collect
         self.access = access
-        self._jinja = Environment(
-            loader=PackageLoader("foldward.web"),
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._jinja.filters.update(_format.FILTERS)
-        self._jinja.globals["query"] = _format.query
 
     def tree(self) -> dict[str, Any]:
         """{root, error}: core's tree, or why there is none."""
@@ -93,7 +100,7 @@ class Site:
 
     def render(self, template: str, **values: Any) -> str:
         """A template as text."""
-        return self._jinja.get_template(template).render(**values)
+        return _templates().get_template(template).render(**values)
 
     async def page(
         self, request: Request, template: str, here: str, *, code: int = 200, **values: Any
