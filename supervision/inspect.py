@@ -56,14 +56,20 @@ class Server:
     """Answers on `path` for `root`. `verbs`: name → function of the args dict to something JSON can hold.
 
     A verb that raises an exception with `code` (a dotted str) is answered with that code, `message` and, when
-    it has `as_dict()`, its details; InspectError is the plain way to do so.
+    it has `as_dict()`, its details; InspectError is the plain way to do so. `outgoing` sees every answer
+    before it leaves and gives what is sent: crash reports quote whatever a child said.
     """
 
     def __init__(
-        self, root: Root, path: str | os.PathLike[str], verbs: Mapping[str, Verb] | None = None
+        self,
+        root: Root,
+        path: str | os.PathLike[str],
+        verbs: Mapping[str, Verb] | None = None,
+        outgoing: Callable[[dict[str, Any]], Any] = dict,
     ) -> None:
         self.root = root
         self.path = Path(path)
+        self.outgoing = outgoing
         self.verbs: dict[str, Verb] = {**_built_in(root), **(verbs or {})}
         self._socket: socket.socket | None = None
         # In the order in which they were last answered; the value says whether an answer is under way.
@@ -215,7 +221,7 @@ class Server:
                     whole = len(line) <= MAX_LINE
                     answer = self.answer(line) if whole else {"v": PROTOCOL, "ok": False, "error": _TOO_LONG}
                     connection.settimeout(SEND_S)
-                    connection.sendall(_encode(answer))
+                    connection.sendall(_encode(self.outgoing(answer)))
                     if not whole or not self._mark(connection, busy=False):
                         return
         except OSError:

@@ -19,6 +19,7 @@ from foldward.cli._context import Context
 from foldward.cli._output import drop_stdout, print_error
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError, InternalError, StorageError
+from foldward.contracts.masking import mask_text
 
 HOME_HELP = "Data directory (default: FOLDWARD_HOME, else ./var)."
 CONFIG_HELP = "Settings file (default: foldward.toml there or here)."
@@ -124,6 +125,7 @@ def _keep_traceback(home: Callable[[], Path] | None) -> Path:
         folder = Path(tempfile.gettempdir())
     file = folder / "foldward-cli.log"
     told = f"{clock.iso_ms(clock.utc_us())} foldward {' '.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
+    told = mask_text(told)
     with contextlib.suppress(OSError), file.open("a", encoding="utf-8", errors="backslashreplace") as handle:
         handle.write(told)
     return file

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from foldward.contracts.errors import FoldwardError
+from foldward.contracts.masking import mask_text
 
 WHOLE = frozenset({"request", "strategy", "at", "status"})
 
@@ -54,7 +55,7 @@ def _plain(value: Any) -> Any:
 
 def print_error(error: FoldwardError) -> None:
     """The one line on stderr; its code in red on a terminal."""
-    line = error.line().replace("\n", " ")
+    line = mask_text(error.line().replace("\n", " "))
     if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         line = line.replace(f"error {error.code}", f"\x1b[31merror {error.code}\x1b[0m", 1)
     sys.stderr.write(line + "\n")

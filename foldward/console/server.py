@@ -13,6 +13,7 @@ from typing import Any
 from actors._base import ProductActor
 from foldward.console.plans import Refuses
 from foldward.console.verbs import Verbs
+from foldward.contracts.masking import mask
 from foldward.contracts.messages import Tick
 from supervision import Root, inspect
 
@@ -58,7 +59,7 @@ class Console(ProductActor):
             self.after(WAIT_FOR_ROOT_S, Tick())
             return
         verbs = Verbs(root, self._core, self._reload, self._refuses)
-        self._server = inspect.Server(root, self._socket, verbs=verbs.table())
+        self._server = inspect.Server(root, self._socket, verbs=verbs.table(), outgoing=mask)
         self._server.start()
 
     def on_stop(self) -> None:

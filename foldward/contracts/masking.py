@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import re
+import traceback
 from typing import Any
 
 MASK = "***"
+TRACE = "{extra[trace]}\n"  # the end of a log format whose records passed `mask_record`
 _NAMES = (
     r"api[_-]?key|apikey|access[_-]?key|auth[_-]?token|token|passwd|password|pwd|secret|secret[_-]?key"
     r"|client[_-]?secret|private[_-]?key|webhook(?:[_-]?url)?|authorization"
@@ -66,6 +68,21 @@ def may_hold_secret(text: str) -> bool:
         or "bearer" in low
         or "basic" in low
     )
+
+
+def mask_record(record: Any) -> None:
+    """loguru's patcher: message and traceback are masked before any sink sees them.
+
+    The traceback stands in `extra["trace"]`, with a line end before it, or is empty: a format function that
+    ends with TRACE shows it, and loguru's own `{exception}` must not be in it.
+    """
+    record["message"] = mask_text(record["message"])
+    caught = record["exception"]
+    text = ""
+    if caught is not None and caught.value is not None:
+        told = traceback.format_exception(caught.type, caught.value, caught.traceback)
+        text = "\n" + mask_text("".join(told).rstrip())
+    record["extra"]["trace"] = text
 
 
 def mask(value: Any, _depth: int = 0) -> Any:

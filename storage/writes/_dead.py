@@ -8,6 +8,7 @@ import zlib
 from typing import Any
 
 from foldward.contracts.facts import HoldDeadLetter, SettleDeadLetter
+from storage.writes._secrets import without_secrets
 from storage.writes._session import Session
 
 _SAME = (
@@ -54,6 +55,7 @@ _SETTLE = (
 
 def hold_dead_letter(session: Session, fact: HoldDeadLetter) -> dict[str, Any]:
     """Keep these bytes, or raise the count of the same ones; spilled when there is no room."""
+    fact = without_secrets(fact, "error")
     if fact.direction == "request" and fact.request_id is None:
         # Nothing to put back into the queue: it can only be looked at.
         direction = "message"
@@ -176,6 +178,7 @@ def release_of_request(session: Session, request_id: str, at_us: int) -> None:
 
 def settle_dead_letter(session: Session, fact: SettleDeadLetter) -> bool:
     """One entry's replay or drop; held means that it failed again."""
+    fact = without_secrets(fact, "outcome", "note")
     if fact.state == "held":
         row = session.execute(_HELD_AGAIN, (fact.dead_id, fact.at_us, fact.outcome, fact.note)).get
     else:

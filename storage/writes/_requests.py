@@ -11,7 +11,9 @@ from foldward.contracts.facts import (
     NoteEvent,
     RequeueRequest,
 )
+from foldward.contracts.masking import mask
 from storage.writes._dead import hold, release_of_request
+from storage.writes._secrets import without_secrets
 from storage.writes._session import Session
 
 # Steps that actors note themselves and that count as failures of the request.
@@ -51,6 +53,7 @@ _HURRY = (
 
 def fail_attempt(session: Session, fact: FailAttempt) -> dict[str, Any] | None:
     """An open row → retry, one failure more."""
+    fact = without_secrets(fact, "error")
     row = session.execute(_FAIL, (fact.request_id, fact.due_us, fact.error, fact.code)).get
     if row is None:
         return None
@@ -83,6 +86,7 @@ def fail_attempt(session: Session, fact: FailAttempt) -> dict[str, Any] | None:
 
 def give_up(session: Session, fact: GiveUp) -> dict[str, Any] | None:
     """An open row → error, with its dead letter."""
+    fact = without_secrets(fact, "error")
     row = session.execute(_GIVE_UP, (fact.request_id, fact.at_us, fact.error, fact.code)).get
     if row is None:
         return None
@@ -126,6 +130,7 @@ def give_up(session: Session, fact: GiveUp) -> dict[str, Any] | None:
 
 def cancel_requests(session: Session, fact: CancelRequests) -> list[str]:
     """Open rows → cancelled."""
+    fact = without_secrets(fact, "why")
     wanted = list(fact.request_ids)
     for name in fact.names:
         wanted.extend(row[0] for row in session.execute(OPEN_OF_NAME, (name,)).fetchall())
@@ -162,5 +167,5 @@ def requeue_request(session: Session, fact: RequeueRequest) -> bool:
 def note_event(session: Session, fact: NoteEvent) -> bool:
     """A step that changes no other table."""
     code = fact.data.get("code") if fact.event in _FAILURES else None
-    session.event(fact.request_id, fact.at_us, fact.event, fact.data, code)
+    session.event(fact.request_id, fact.at_us, fact.event, mask(fact.data), code)
     return True
