@@ -1,0 +1,384 @@
+"""What happens seldom: refusals, races that somebody wins, and the shell at its edges."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pykka
+import pytest
+from pykka import ActorDeadError, Timeout
+from toys import Toy, boom, crash, eventually, settled
+
+from supervision import (
+    KEEP,
+    Actor,
+    Child,
+    Ignore,
+    NotFound,
+    Restart,
+    Running,
+    SpecError,
+    StartFailed,
+    dynamic,
+    process,
+    supervisor,
+)
+from supervision import __main__ as shell
+from supervision import _process as processes
+from supervision.inbox import Empty, Inbox
+from supervision.inspect import Client, InspectError, Server
+from supervision.plan import group
+from supervision.spec import Strategy
+
+REST = ["-c", "import signal; signal.pause()"]
+
+
+# --- administration ----------------------------------------------------------------------------------------
+
+
+def test_what_is_no_child_is_refused_with_what_was_given(forest):
+    root = forest.boot(forest.toy("a"))
+    with pytest.raises(SpecError, match="start_child needs a Child, not 'b'"):
+        root.supervisor().start_child("b")
+    with pytest.raises(SpecError, match="id is for dynamic supervisors"):
+        root.supervisor().start_child(forest.toy("b"), id="c")
+    assert root.supervisor().start_child(forest.toy("b")).name == "b"
+
+
+def test_a_child_that_declines_when_started_again_is_no_failure(forest):
+    forest.starts["a"] = [None, Ignore]
+    root = forest.boot(forest.toy("a"))
+    root.supervisor().terminate_child("a")
+    assert root.supervisor().restart_child("a") is None
+    assert root.supervisor().which_children()[0].state == "not_running"
+
+
+def test_nobody_is_found_under_a_name_that_nobody_has(forest):
+    root = forest.boot(forest.toy("a"))
+    for ask in (root.supervisor, root.find, root.crashes):
+        with pytest.raises(NotFound, match="ghost"):
+            ask("ghost")
+    with pytest.raises(NotFound, match="supervisor"):
+        root.supervisor("a")
+
+
+def test_a_handle_is_its_name(forest):
+    root = forest.boot(forest.toy("a"), forest.toy("b"))
+    assert repr(root.handle("a")) == "<Handle a>"
+    assert root.handle("a") == root.handle("a") != root.handle("b")
+    assert len({root.handle("a"), root.handle("a"), root.handle("b")}) == 2
+
+
+def test_an_administration_whose_supervisor_is_gone_says_so(forest):
+    root = forest.boot(supervisor("s", forest.toy("a")))
+    admin = root.supervisor("s")
+    root.stop(5.0)
+    with pytest.raises(ActorDeadError):
+        admin.count_children()
+
+
+def test_one_for_one_restarts_nobody_else():
+    assert group(Strategy.ONE_FOR_ONE, ["a", "b", "c"], "b") == ("b",)
+
+
+@pytest.mark.parametrize("shutdown", [2.0, "kill"])
+def test_dynamic_children_are_stopped_together(forest, shutdown):
+    root = forest.boot(dynamic("pool", forest.toy("t", shutdown=shutdown)))
+    pool = root.supervisor("pool")
+    names = [pool.start_child(id=f"t{n}").name for n in range(3)]
+    assert settled(root, names)
+    root.stop(5.0)
+    downs = [entry for entry in forest.journal.all() if entry[0] == "down"]
+    assert len(downs) == (3 if shutdown == 2.0 else 0)
+
+
+def test_a_machine_without_threads_fails_the_start_and_nothing_else(forest, monkeypatch):
+    root = forest.boot(forest.toy("a"))
+
+    def no_more(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(StartFailed, match="can't start new thread"):
+            root.supervisor().start_child(forest.toy("b"))
+    assert root.handle("a").ask("still here") == "still here"
+
+
+# --- actors ------------------------------------------------------------------------------------------------
+
+
+class Batching(Toy):
+    """Takes everything that waits."""
+
+    def drain(self, batch):
+        for message in batch:
+            self.on_receive(message)
+
+
+@pytest.mark.parametrize("kind", [Toy, Batching])
+def test_pykkas_own_ways_to_speak_to_an_actor_work(forest, kind):
+    root = forest.boot(Child("a", kind, args=(forest.journal,)))
+    ref = root.names.slot("a").holder
+    assert ref.ask("question") == "question"
+    ref.tell("statement")
+    proxy = ref.proxy()
+    assert proxy.incarnation.get() == 1
+    proxy.seen = ["set"]
+    assert proxy.seen.get() == ["set"]
+    assert proxy.on_receive("called").get() == "called"
+    ref.stop()  # a normal end: a permanent child comes back
+    assert eventually(lambda: root.names.incarnation("a") == 2)
+
+
+def test_an_actor_may_stop_itself_as_in_pykka(forest):
+    root = forest.boot(forest.toy("a"))
+    root.handle("a").tell(lambda actor: actor.stop())
+    assert eventually(lambda: root.names.incarnation("a") == 2)
+    assert root.counters()["crashes"] == 0
+
+
+def test_an_on_failure_that_fails_hides_nothing(forest):
+    class Clumsy(Toy):
+        def on_failure(self, *_):
+            raise OSError("second fault")
+
+    root = forest.boot(Child("a", Clumsy, args=(forest.journal,)))
+    crash(root, "a")
+    assert eventually(lambda: root.names.incarnation("a") == 2)
+    assert "Boom" in eventually(lambda: root.crashes("a"))[0].reason
+
+
+def test_an_inbox_with_an_unknown_rule_is_refused(forest):
+    class Odd(Actor):
+        inbox_limit = 3
+        inbox_full = "explode"
+
+    with pytest.raises(StartFailed, match="drop, block or raise, not 'explode'"):
+        forest.boot(Child("odd", Odd))
+
+
+def test_a_full_inbox_drops_into_the_dead_letters_by_name(forest):
+    class Small(Toy):
+        inbox_limit = 2
+
+    root = forest.boot(Child("a", Small, args=(forest.journal,)))
+    gate = forest.gate()
+    root.handle("a").tell(lambda _: gate.wait(10))
+    eventually(lambda: root.find("a")["current"] is not None)
+    told = [root.handle("a").tell(n) for n in range(4)]
+    assert told == [True, True, False, False]
+    assert forest.dead.until_has(("a", 2, "full"), ("a", 3, "full"))
+
+
+def test_what_is_told_between_two_incarnations_is_kept_for_the_next(forest):
+    forest.starts["a"] = [None, OSError("not yet"), None]
+    root = forest.boot(forest.toy("a", inbox=KEEP), intensity=5)
+    slow = forest.gate()
+    root.handle("a").tell(boom)
+    told = [root.handle("a").tell(n) for n in range(50)]
+    slow.set()
+    assert all(told)
+    assert eventually(lambda: root.names.incarnation("a") >= 3)
+    assert root.handle("a").ask(lambda actor: list(actor.seen)) == list(range(50))
+
+
+def test_an_inbox_of_ones_own_refuses_after_its_end():
+    inbox = Inbox()
+    assert inbox.tell(1)
+    assert inbox.tell(2)
+    assert len(inbox) == 2
+    assert inbox.take() == [1, 2]
+    inbox.close()
+    assert not inbox.tell(3)
+    with pytest.raises(Empty, match="no message within 0"):
+        inbox.get(timeout=0)
+
+
+# --- processes ---------------------------------------------------------------------------------------------
+
+
+def test_a_process_spec_is_nothing_to_call():
+    with pytest.raises(TypeError, match="started by its supervisor"):
+        process("p", [sys.executable]).start()
+
+
+def test_words_of_a_process_are_text():
+    with pytest.raises(SpecError, match="argv must be text"):
+        process("p", [sys.executable, b"bytes"])
+
+
+def test_a_signal_without_a_name_is_told_by_its_number():
+    assert processes._signal_name(signal.SIGKILL) == "SIGKILL"
+    assert processes._signal_name(200) == "signal 200"
+
+
+def test_a_process_that_cannot_be_watched_is_waited_for(forest, monkeypatch):
+    def refused(*_):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    root = forest.boot(process("p", [sys.executable, *REST]), intensity=5)
+    pid = root.find("p")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: root.find("p")["pid"] not in (None, pid))
+    assert eventually(lambda: root.crashes("p"))[0].reason == "killed by SIGKILL"
+
+
+def test_without_descriptors_a_process_fails_to_start_and_leaks_none(forest, monkeypatch):
+    root = forest.boot(forest.toy("a"))
+    before = set(os.listdir("/proc/self/fd"))
+
+    def refused(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(processes.subprocess, "Popen", refused)
+    with pytest.raises(StartFailed, match="Too many open files"):
+        root.supervisor().start_child(process("p", [sys.executable, *REST], stderr="tail"))
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_stderr_is_copied_on_while_its_tail_is_kept(forest, capfd):
+    talk = "import sys; sys.stderr.write('x' * 100_000 + 'the end'); sys.exit(3)"
+    forest.boot(process("p", [sys.executable, "-c", talk], stderr="tee", restart=Restart.TEMPORARY))
+    assert eventually(lambda: forest.crashes)
+    assert forest.crashes[0].stack.endswith("the end")
+    assert capfd.readouterr().err.count("x") >= 100_000
+
+
+# --- inspection and the shell ------------------------------------------------------------------------------
+
+
+def refuse(error):
+    def verb(_):
+        raise error
+
+    return verb
+
+
+def test_every_kind_of_refusal_has_its_code(forest, tmp_path):
+    faults = {
+        "late": (Timeout("2 seconds"), "supervision.no_answer"),
+        "dead": (ActorDeadError("gone"), "supervision.core_down"),
+        "spec": (Running("a"), "supervision.running"),
+        "bug": (KeyError("x"), "internal"),
+        "lost": (NotFound("ghost"), "supervision.not_found"),
+    }
+    root = forest.boot(forest.toy("a"))
+    verbs = {name: refuse(error) for name, (error, _) in faults.items()}
+    with Server(root, tmp_path / "i.sock", verbs=verbs):
+        for name, (_, code) in faults.items():
+            with pytest.raises(InspectError) as caught:
+                Client(tmp_path / "i.sock").call(name)
+            assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"[" * 100_000 + b"\n", b'{"verb": 7}\n', b'{"verb": "crashes", "args": {"id": 7}}\n', b"[1]\n"],
+)
+def test_requests_that_cannot_be_are_answered(forest, tmp_path, line):
+    root = forest.boot(forest.toy("a"))
+    answer = Server(root, tmp_path / "i.sock").answer(line)
+    assert (answer["ok"], answer["error"]["code"]) == (False, "inspect.request")
+
+
+def test_a_socket_where_none_can_be_is_the_callers_to_hear(forest, tmp_path):
+    root = forest.boot(forest.toy("a"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        Server(root, tmp_path / "file" / "i.sock").start()
+    server = Server(root, tmp_path / "i.sock").start()
+    server.close()
+    server.close()
+    assert not (tmp_path / "i.sock").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TimeoutError("no answer"), 5),
+        (KeyboardInterrupt(), 130),
+        (InspectError("supervision.core_down", "gone"), 3),
+        (InspectError("other", "refused"), 1),
+    ],
+)
+def test_the_shell_ends_as_its_errors_say(monkeypatch, capsys, error, code):
+    monkeypatch.setattr(Client, "call", lambda *_, **__: refuse(error)(None))
+    assert shell.main(["tree", "--socket", "/none"]) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_the_shell_shows_no_crashes_and_all_forms_of_what_there_is(forest, tmp_path, capsys):
+    root = forest.boot(forest.toy("a"), process("p", [sys.executable, *REST]))
+    where = ["--socket", str(tmp_path / "i.sock")]
+    with Server(root, tmp_path / "i.sock"):
+        assert shell.main(["crashes", *where]) == 0
+        assert capsys.readouterr().out == "no crashes\n"
+        crash(root, "a")
+        os.kill(root.find("p")["pid"], signal.SIGKILL)
+        eventually(lambda: root.crashes("p") and root.crashes("a"))
+        for command in (
+            ["crashes"],
+            ["crashes", "--json"],
+            ["stacks"],
+            ["stacks", "--json"],
+            ["child", "a", "--json"],
+        ):
+            assert shell.main([*command, *where]) == 0
+            assert capsys.readouterr().out
+        assert shell.main(["watch", "--count", "1", *where]) == 0
+        assert "root" in capsys.readouterr().out
+
+
+# --- hangs -------------------------------------------------------------------------------------------------
+
+
+def test_a_hung_asks_sender_hears_nothing_of_a_late_answer(forest):
+    gate, late = forest.gate(), []
+
+    def answer_late(_):
+        gate.wait(10)
+        late.append(1)
+        return "late"
+
+    root = forest.boot(forest.toy("a", hang_after=0.05), intensity=5)
+    with pytest.raises((ActorDeadError, pykka.ActorDeadError)):
+        root.handle("a").ask(answer_late, timeout=10)
+    assert eventually(lambda: root.names.incarnation("a") == 2)
+    gate.set()
+    assert root.handle("a").ask("new") == "new"
+
+
+def test_a_batch_in_which_one_message_hangs_goes_to_the_next_incarnation_once(forest):
+    gate = forest.gate()
+    root = forest.boot(Child("a", Batching, args=(forest.journal,), hang_after=0.1, inbox=KEEP), intensity=9)
+    held = []
+
+    def hang_once(_):
+        if not held:
+            held.append(1)
+            gate.wait(10)
+
+    root.handle("a").tell(hang_once)
+    for n in range(3):
+        root.handle("a").tell(n)
+    assert eventually(lambda: root.names.incarnation("a") == 2)
+    assert eventually(lambda: root.handle("a").ask(lambda actor: list(actor.seen)) == [0, 1, 2])
+
+
+def test_a_stuck_goodbye_is_cut_off_at_its_limit(forest):
+    gate = forest.gate()
+
+    class Lingers(Toy):
+        def on_stop(self):
+            gate.wait(10)
+
+    root = forest.boot(Child("a", Lingers, args=(forest.journal,), shutdown=0.1), forest.toy("b"))
+    began = time.monotonic()
+    root.supervisor().terminate_child("a")
+    assert time.monotonic() - began < 5
+    assert root.handle("b").ask("alive") == "alive"
+    gate.set()
