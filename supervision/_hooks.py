@@ -96,6 +96,7 @@ class Actor(pykka.ThreadingActor):
         """End this incarnation now, from its own thread.
 
         As OTP's exit/1: "normal", "shutdown" and "shutdown: …" are normal ends; any other reason is a crash.
+        After a normal end the message it was handling is done with, in `drain` the whole batch.
         """
         raise Leaving(why)
 
