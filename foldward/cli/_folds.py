@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from foldward.cli._backtest import cpcv as cpcv_group
-from foldward.cli._backtest import show_folds, show_paths
-from foldward.cli._backtest import wfv as wfv_group
 from foldward.cli._choices import STATUSES, full_id, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table
+from foldward.cli._split import cpcv as cpcv_group
+from foldward.cli._split import show_folds, show_paths
+from foldward.cli._split import wfv as wfv_group
 from foldward.contracts import clock
 from foldward.contracts.errors import RequestError
 
@@ -26,7 +26,7 @@ _Show = Callable[[dict[str, Any]], None]
 
 
 def register(app: typer.Typer) -> None:
-    """The groups are `_backtest`'s; its `run` stands beside these."""
+    """The groups are `_split`'s; its `run` stands beside these."""
 
 
 def _listing(kind: str) -> Callable[..., None]:

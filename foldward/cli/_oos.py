@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from foldward.cli._backtest import cpcv as cpcv_group
-from foldward.cli._backtest import span
-from foldward.cli._backtest import wfv as wfv_group
 from foldward.cli._choices import STATUSES, WORK, full_id, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
+from foldward.cli._split import cpcv as cpcv_group
+from foldward.cli._split import wfv as wfv_group
 from foldward.cli._watch import WatchOption, repeat
+from foldward.cli._words import span
 from foldward.contracts import clock
 from foldward.contracts.durations import age
 from foldward.contracts.errors import ConfigError

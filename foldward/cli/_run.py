@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foldward.cli._backtest import _seed
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, say
+from foldward.cli._words import seed_of
 from foldward.contracts.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run(
     wish = RunWish(
         data=data,
         strategies=strategies,
-        seed=_seed(seed),
+        seed=seed_of(seed),
         until_idle=until_idle,
         faults=faults,
         report=report,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import msgspec
 import pytest
 
+from foldward.app.candles import Candles
 from foldward.cli._app import run
-from foldward.contracts.jobs import Costs, Strategy
+from foldward.contracts.jobs import Costs, Filter, Strategy
 from foldward.data import bundled_dir
+from foldward.data.cache import Cache
 
 pytestmark = pytest.mark.slow
 
@@ -76,3 +80,29 @@ def test_a_split_typed_or_queued_is_one_report(core, make_job, typed, phase, wor
     answer = typed(*words, *DEFINED)
     assert (answer["fingerprint"], answer["result_digest"]) == (queued.fingerprint, queued.result_digest)
     assert {key: answer[key] for key in queued.detail} == queued.detail
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_filter_sees_the_same_candles_typed_or_queued(core, make_job, typed, tmp_path, own):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    shutil.copy(bundled_dir() / "EURUSD_H1.csv", folder)
+    if own:  # a series of its own, which no resampling gives
+        rows = (bundled_dir() / "EURUSD_H1.csv").read_text().splitlines()
+        (folder / "EURUSD_H4.csv").write_text("\n".join(rows[:1] + rows[1::4]) + "\n")
+    rule = Filter(timeframe=240, period=10, logic="PRICE_ABOVE_SMA")
+    strategy = msgspec.structs.replace(RSI, filter=rule)
+    allow = ("data.spacing", "data.gap", "data.outlier")
+    gate = Candles(Cache(tmp_path / "cache"), [folder], allow=allow).gate(strategy)
+    assert gate.ok, gate.message
+    assert bool(gate.aux) is own
+    core.worker()
+    queued = core.ask(make_job(strategy=strategy, seed=7, aux_data_ids=gate.aux or None))
+    assert queued.error is None, queued.error
+    line = [str(folder / "EURUSD_H1.csv") if word.endswith("EURUSD_H1.csv") else word for word in DEFINED]
+    allowed = [word for code in allow for word in ("--allow", code)]
+    answer = typed("backtest", *line, *allowed, "--filter", "H4:above:10")
+    assert answer["result_digest"] == queued.result_digest
+    ending = gate.aux["240"] if own else "resampled from the data"
+    for notes in (answer["notes"], queued.notes):
+        assert any(note.startswith("filter candles H4 ") and note.endswith(ending) for note in notes)
