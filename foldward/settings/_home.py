@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from foldward.contracts.errors import SupervisionError
 
+LOCK_TRIES, LOCK_PAUSE_S = 20, 0.01
 SOCKET_LIMIT = 100  # a Unix socket's path holds 108 bytes; some libraries take a few for themselves
 
 
@@ -96,16 +98,26 @@ class CoreLock:
     def __init__(self, home: Home) -> None:
         self._path = home.lock_file
         self._file: IO[str] = open(self._path, "a+")  # noqa: SIM115 - held until release()
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not self._taken():
             held = _described(self._file)
             self._file.close()
             who = f"pid {held['pid']}" if held and "pid" in held else "another process"
             raise SupervisionError(
                 "supervision.core_running", f"{who} is the core of {home.root}", holder=held
-            ) from error
+            )
         self.describe(pid=os.getpid())
+
+    def _taken(self) -> bool:
+        """Try for a moment: whoever asks `holder()` has the lock shared for as long as it looks."""
+        pause = threading.Event()
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                pause.wait(LOCK_PAUSE_S)
+            else:
+                return True
+        return False
 
     def describe(self, **facts: Any) -> None:
         """Write who holds the lock (pid, run_id, sockets …), for `holder()` and for people."""

@@ -1,7 +1,9 @@
 """The home: one core at a time, and a socket path that always fits."""
 
+import fcntl
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,14 @@ def test_a_short_home_keeps_its_socket_in_the_run_directory() -> None:
         home = Home(Path(short)).make()
         assert home.socket("inspect") == Path(short) / "run" / "inspect.sock"
         assert home.run_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_somebody_who_only_looks_keeps_no_core_from_starting(tmp_path: Path) -> None:
+    home = Home(tmp_path).make()
+    home.lock_file.touch()
+    with home.lock_file.open() as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        gone = threading.Timer(0.03, fcntl.flock, (looker, fcntl.LOCK_UN))
+        gone.start()
+        home.lock().release()
+        gone.join()
