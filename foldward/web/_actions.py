@@ -35,6 +35,7 @@ class Actions:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._wrong = 0
+        self._slow = asyncio.Lock()
         self._verbs: dict[str, Callable[[Form], Outcome]] = {
             "pause": lambda _: self._said("pause", "Paused. Nothing is sent until you resume."),
             "resume": lambda _: self._said("resume", "Sending again."),
@@ -68,8 +69,9 @@ class Actions:
         form = await read_form(request)
         target = local_path(first(form, "next", "/"))
         if not self._site.access.token_fits(first(form, "token").strip()):
-            self._wrong += 1
-            await asyncio.sleep(1.0 if self._wrong > SLOW_AFTER else 0.0)
+            async with self._slow:  # one after the other: trying many at once gains nothing
+                self._wrong += 1
+                await asyncio.sleep(1.0 if self._wrong > SLOW_AFTER else 0.0)
             return await self._login(request, target, wrong=True)
         self._wrong = 0
         answer = RedirectResponse(target, status_code=303)

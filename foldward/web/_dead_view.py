@@ -40,12 +40,20 @@ def letter(reader: PageReader, dead_id: int) -> dict[str, Any] | None:
 def as_text(row: DeadRow) -> str:
     """JSON laid out where it is JSON, else the bytes as UTF-8 with what is none of it escaped."""
     payload = row.payload or b""
-    if len(payload) <= SHOWN:
-        try:
-            return msgspec.json.format(payload, indent=2).decode()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-    return payload[:SHOWN].decode("utf-8", "backslashreplace")
+    return laid_out(payload) if len(payload) <= SHOWN else plain(payload[:SHOWN])
+
+
+def laid_out(payload: bytes) -> str:
+    """JSON with indents; what is none, or nests deeper than anybody reads, as it came."""
+    try:
+        return msgspec.json.format(payload, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return plain(payload)
+
+
+def plain(payload: bytes) -> str:
+    """UTF-8, with what is none of it escaped."""
+    return payload.decode("utf-8", "backslashreplace")
 
 
 def as_hex(payload: bytes) -> str:

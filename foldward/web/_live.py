@@ -8,11 +8,11 @@ An event is sent when its HTML changed. Nobody looks while nobody watches.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from loguru import logger
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -99,7 +99,9 @@ class Live:
         if self._watching >= MOST:
             return PlainTextResponse("too many streams\n", status_code=503, headers={"retry-after": "30"})
         viewer = await run_in_threadpool(self._site.viewer, request)
-        return StreamingResponse(self._stream(request, viewer, parts), media_type="text/event-stream")
+        stream = self._stream(request, viewer, parts)
+        # A proxy that collects the stream would hold everything back.
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     async def _stream(self, request: Request, viewer: Viewer, parts: list[str]) -> AsyncIterator[str]:
         self._watching += 1
@@ -133,8 +135,10 @@ class Live:
     async def _looking(self) -> None:
         while self._watching:
             facts, began = None, clock.now()
-            with contextlib.suppress(FoldwardError, OSError):  # the next look may see it again
+            try:
                 facts = await run_in_threadpool(overview_facts, self._site)
+            except Exception as error:  # whatever it is, those who watch wait for the next look
+                logger.opt(exception=error).warning("a look at core failed")
             async with self._changed:
                 self._facts = facts
                 self._look += 1

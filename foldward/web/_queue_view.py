@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from foldward.contracts import clock
 from foldward.settings import Home
 from foldward.web import _trace
+from foldward.web._dead_view import laid_out
 from storage.reads.pages import PageReader
 from storage.rows import OPEN, RequestRow, RequestView, ResultRow
 
@@ -38,7 +37,7 @@ ORDER = {
     "stuck": "The longest first.",
 }
 # May be made due at once, and may be ended: what the actor accepts (spec 1.3).
-RETRYABLE = frozenset({"retry", "error", "cancelled", "pending"})
+RETRYABLE = frozenset({"retry", "error", "cancelled"})
 
 
 def counts(reader: PageReader) -> dict[str | None, int | None]:
@@ -118,7 +117,7 @@ def request(reader: PageReader, home: Home, request_id: str) -> dict[str, Any] |
         "story": _trace.timeline(request_id, steps, lines),
         "letters": reader.dead_of(request_id),
         "metrics": _metrics(result),
-        "payload": None if row is None else _pretty(row.payload),
+        "payload": None if row is None else laid_out(row.payload),
     }
 
 
@@ -178,13 +177,6 @@ def _metrics(result: ResultRow | None) -> list[tuple[str, Any]]:
     if result is None:
         return []
     return [(name.replace("_", " "), value) for name, value in result.metrics.items()]
-
-
-def _pretty(payload: bytes) -> str:
-    try:
-        return msgspec.json.format(payload, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return payload.decode("utf-8", "backslashreplace")
 
 
 def _s(us: int | None) -> float | None:

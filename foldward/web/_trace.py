@@ -15,12 +15,16 @@ from foldward.contracts.clock import US, iso_ms, iso_s
 
 FILES = 8  # the newest; 10 MiB each unless telemetry.max_bytes says otherwise
 MOST = 500  # lines of one trace that are shown
+SHORTEST = 8
 _HIDDEN = frozenset({"at", "at_us", "event", "request_id", "strategy", "digest", "trace_id"})
 
 
 def file_lines(newest: Path, needles: Iterable[str]) -> list[dict[str, Any]]:
-    """The events of the newest files that name one of these ids, oldest first; at most MOST."""
-    wanted = [needle.encode() for needle in needles if needle not in ("", "-")]
+    """The newest MOST events of the newest files that name one of these ids, oldest first.
+
+    An id of fewer than SHORTEST characters is not looked for: it would be found in every line.
+    """
+    wanted = [needle.encode() for needle in needles if len(needle) >= SHORTEST]
     found: list[dict[str, Any]] = []
     for number in range(FILES):
         path = newest if number == 0 else newest.with_name(f"{newest.name}.{number}")
@@ -33,16 +37,17 @@ def file_lines(newest: Path, needles: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def _lines(path: Path, needle: bytes) -> Iterator[tuple[int, bytes]]:
+    """(place, line) of the last MOST lines that hold it, the last one first."""
     try:
         with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            at = text.find(needle)
-            while at >= 0:
+            end = text.rfind(b"\n") + 1  # what comes after is a line that is being written
+            for _ in range(MOST):
+                at = text.rfind(needle, 0, end)
+                if at < 0:
+                    return
                 start = text.rfind(b"\n", 0, at) + 1
-                end = text.find(b"\n", at)
-                if end < 0:
-                    return  # a line that is being written
-                yield start, text[start:end]
-                at = text.find(needle, end)
+                yield start, text[start : text.find(b"\n", at)]
+                end = start
     except (OSError, ValueError):  # no such file, or an empty one, which cannot be mapped
         return
 

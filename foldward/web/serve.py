@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -53,6 +54,7 @@ def serve_in_thread(home: Home, settings: WebTable, collect: StatusSource) -> st
     except WireError:
         listener, access = _open(home, settings.model_copy(update={"port": 0}))
     server = _server(home, collect, settings, access)
+    atexit.register(_forget, home)
     threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard", daemon=True).start()
     return _address(listener)
 

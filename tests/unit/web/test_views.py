@@ -6,7 +6,7 @@ import pytest
 
 from foldward.contracts.durations import age, duration
 from foldward.web import _format, _times_view, _trace
-from foldward.web._dead_view import as_hex
+from foldward.web._dead_view import as_hex, laid_out
 from foldward.web._strategy_view import POINTS, _thin
 
 
@@ -57,22 +57,41 @@ def test_bytes_are_shown_as_hexdump_shows_them() -> None:
     )
 
 
+ONE, OTHER, TRACE = "01980000-one", "01980000-other", "trace-0198"
+
+
 def line(event: str, request_id: str, at: str = "2026-02-03T12:00:00.500Z", severity: str = "info") -> str:
     return (
         f'{{"timestamp":"{at}","event_type":"{event}","severity":"{severity}","service":"s",'
-        f'"trace_id":"T","data":{{"request_id":"{request_id}","attempt":1}}}}\n'
+        f'"trace_id":"{TRACE}","data":{{"request_id":"{request_id}","attempt":1}}}}\n'
     )
 
 
 def test_a_trace_is_found_in_all_files_and_a_line_under_way_is_left(tmp_path: Path) -> None:
     file = tmp_path / "telemetry.jsonl"
-    file.with_name("telemetry.jsonl.1").write_text(line("oos.requested", "R") + line("oos.other", "Q"))
-    file.write_text("not json T\n" + line("oos.result", "R") + line("oos.late", "R").rstrip("\n"))
-    found = _trace.file_lines(file, {"R", "-"})
-    assert [event["event"] for event in found] == ["oos.requested", "oos.result"]
-    assert len(_trace.file_lines(file, {"T"})) == 3
-    assert _trace.file_lines(tmp_path / "none", {"R"}) == []
-    assert _trace.file_lines(file, {"-", ""}) == []
+    older = file.with_name("telemetry.jsonl.1")
+    older.write_text(line("oos.requested", ONE) + line("oos.other", OTHER))
+    file.write_text(f"not json {TRACE}\n" + line("oos.result", ONE) + line("oos.late", ONE).rstrip("\n"))
+    assert [event["event"] for event in _trace.file_lines(file, {ONE, "-"})] == [
+        "oos.requested",
+        "oos.result",
+    ]
+    names = [event["event"] for event in _trace.file_lines(file, {TRACE, ONE})]
+    assert names == ["oos.requested", "oos.other", "oos.result"]
+    assert _trace.file_lines(tmp_path / "none", {ONE}) == []
+    assert _trace.file_lines(file, {"-", "", "oos"}) == []
+
+
+def test_of_a_trace_without_end_the_newest_events_are_shown(tmp_path: Path) -> None:
+    file = tmp_path / "telemetry.jsonl"
+    file.write_text("".join(line(f"oos.{number}", ONE) for number in range(600)))
+    names = [event["event"] for event in _trace.file_lines(file, {ONE})]
+    assert (len(names), names[0], names[-1]) == (500, "oos.100", "oos.599")
+
+
+@pytest.mark.parametrize("payload", [b"[" * 30_000 + b"]" * 30_000, b'{"a":' * 9_000, b"\xff\xfe", b""])
+def test_bytes_that_cannot_be_laid_out_are_shown_as_they_came(payload: bytes) -> None:
+    assert laid_out(payload) == payload.decode("utf-8", "backslashreplace")
 
 
 def test_what_a_row_tells_is_not_told_again() -> None:
