@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -167,9 +168,17 @@ def _verdict(
 
 
 def _gates(rank: str, table: GateTable, numbers: Numbers) -> tuple[Gate, ...]:
+    return tuple(
+        [_gate(rank, name, limit, numbers, setting) for name, limit, setting in _thresholds(rank, table)]
+    )
+
+
+@lru_cache(64)
+def _thresholds(rank: str, table: GateTable) -> tuple[tuple[str, float | bool | None, str], ...]:
+    """(measure, threshold, name of its setting) of the gates that a rank has."""
     given = table.model_dump()
     return tuple(
-        _gate(rank, name, given.get(name), numbers, f"rank.gates.{rank}.{name}")
+        (name, given.get(name), f"rank.gates.{rank}.{name}")
         for name in MEASURES
         if name in NEEDED[rank] or given.get(name) is not None
     )

@@ -284,6 +284,8 @@ class RankCore:
             self.asked.forget(name)
             self._defined[name] = row.defined_at
         numbers = self._load(row, rows)
+        if numbers.backtest is None and not numbers.missing and not self.settings.auto_request:
+            return []  # nothing to record before an in-sample result, and nobody asks for one
         judgement = judge(numbers, self.settings.gates)
         wanted = self._wanted(row, numbers, judgement)
         if self.asked.reasons(name) != numbers.missing:
@@ -314,7 +316,12 @@ class RankCore:
                 return same_engine(result.engine, ours)
             return is_of_run(result, seed=self.seed, data=self.data, engine=ours)
 
-        found = {kind: rows.latest(name, kind, accept) if kind in known else None for kind in _ladder.ORDER}
+        def newest(kind: str) -> Any:
+            # Nearly always the newest is the one, and one question is enough.
+            found = rows.latest(name, kind)
+            return found if found is None or accept(found) else rows.latest(name, kind, accept)
+
+        found = {kind: newest(kind) if kind in known else None for kind in _ladder.ORDER}
         costs = row.definition.get("costs") or {}
         return Numbers(
             name=name,

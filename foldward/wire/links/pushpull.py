@@ -26,6 +26,7 @@ from foldward.wire.links._port import Port, Sink
 from foldward.wire.links._sockets import DoorKeeper, Monitor, make_socket
 
 SOURCE = "BRAIN"
+PATIENCE_MS = 60_000
 
 
 class PushPullLink(Port):
@@ -59,6 +60,9 @@ class PushPullLink(Port):
         push = self._push = make_socket(self._context, zmq.PUSH, settings)
         push.setsockopt(zmq.IMMEDIATE, 1)
         pull = self._pull = make_socket(self._context, zmq.PULL, settings)
+        # While we read slowly, libzmq reads nothing from a full connection, pongs included: it would take our
+        # own pause for the peer's death and drop what is on the way. Who is frozen is noticed at the PUSH.
+        pull.setsockopt(zmq.HEARTBEAT_TIMEOUT, max(PATIENCE_MS, settings.heartbeat_timeout_ms))
         secure(push, settings, settings.request_endpoint, server=settings.bind_requests)
         secure(pull, settings, settings.result_endpoint, server=settings.bind_results)
         self._monitor = Monitor(push)
