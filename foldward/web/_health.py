@@ -59,6 +59,8 @@ def judge(status: Mapping[str, Any], tree: Mapping[str, Any] | None, stuck: int)
 
 def _line(status: Mapping[str, Any]) -> str:
     core = status["core"]
+    if core.get("error"):
+        return f"Its process (pid {core['pid']}) is there and silent. What follows is read from the database."
     up = f", up {age(core['uptime_s'])}" if core.get("uptime_s") is not None else ""
     workers = status["workers"]
     ready = sum(worker["state"] == "running" for worker in workers)

@@ -15,7 +15,7 @@ from typing import Any
 from loguru import logger
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError
@@ -34,7 +34,10 @@ PARTS = {"health": "_health.html", "figures": "_figures.html", "tree": "_tree.ht
 
 def overview_facts(site: Site) -> dict[str, Any]:
     """What the live parts show: {status, tree, health, events, unwell, last_result}."""
-    status, tree = site.collect(), site.tree()
+    status = site.collect()
+    # A core that did not answer one question will not answer the next: one wait is enough.
+    silent = status["core"].get("error")
+    tree = {"root": None, "error": silent} if silent else site.tree()
     try:
         stored = site.read(_stored) or _nothing()
     except FoldwardError:  # a restore puts another file in its place: the next look sees it
@@ -96,8 +99,6 @@ class Live:
         """The stream; `parts` names what is wanted, separated by commas."""
         wanted = request.query_params.get("parts", ",".join(PARTS)).split(",")
         parts = [name for name in PARTS if name in wanted]
-        if self._watching >= MOST:
-            return PlainTextResponse("too many streams\n", status_code=503, headers={"retry-after": "30"})
         viewer = await run_in_threadpool(self._site.viewer, request)
         stream = self._stream(request, viewer, parts)
         # A proxy that collects the stream would hold everything back.
@@ -110,6 +111,9 @@ class Live:
         sent: dict[str, str] = {}
         seen, quiet = self._look, 0
         try:
+            if self._watching > MOST:
+                yield "retry: 30000\n\n"  # the browser comes again later
+                return
             yield "retry: 2000\n\n"
             while not await request.is_disconnected():
                 async with self._changed:
