@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from actors import _heard
 from actors._notices import Notice
 from foldward.contracts.errors import ProviderError
 from foldward.contracts.masking import mask_text
@@ -16,9 +17,12 @@ _LEVELS = {"debug": "info", "info": "info", "warning": "warning", "error": "fail
 
 
 class Courier:
-    """Owns one daemon thread, which calls `answer(serial, error)` after each notice; error None = sent."""
+    """Owns one daemon thread, which calls `answer(serial, error, wait_s)` after each notice.
 
-    def __init__(self, send: Send, answer: Callable[[int, str | None], Any]) -> None:
+    error None = sent. wait_s: how long the service asked to be left alone; None when it did not.
+    """
+
+    def __init__(self, send: Send, answer: Callable[[int, str | None, float | None], Any]) -> None:
         self._send = send
         self._answer = answer
         self._orders: queue.SimpleQueue[tuple[int, Notice] | None] = queue.SimpleQueue()
@@ -38,19 +42,21 @@ class Courier:
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
             serial, notice = order
-            error = None
+            error = wait_s = None
             try:
                 self._send(notice)
             except (
                 Exception
             ) as failure:  # a service's plugin may raise anything; the operator's news must go on
                 error = mask_text(f"{type(failure).__name__}: {failure}")
-            self._answer(serial, error)
+                wait_s = getattr(failure, "retry_after", None)
+            self._answer(serial, error, wait_s)
 
 
 def apprise_sender(urls: Sequence[str]) -> Send:
     """Send through apprise to every URL. A retry goes only to those that have not taken the notice.
 
+    What it gives raises ProviderError provider.failed, with `retry_after` when a service asked for a pause.
     Raises ConfigError config.invalid (when called, naming no URL) for one that apprise does not know.
     """
     import apprise
@@ -65,7 +71,10 @@ def apprise_sender(urls: Sequence[str]) -> Send:
         services.append(service)
     taken: dict[tuple[str, str], set[int]] = {}
 
+    _heard.listen()
+
     def send(notice: Notice) -> None:
+        _heard.forget()
         mark = (notice.title, notice.body)
         have = taken.setdefault(mark, set())
         for number, service in enumerate(services):
@@ -77,7 +86,11 @@ def apprise_sender(urls: Sequence[str]) -> Send:
             if len(taken) > 100:
                 del taken[next(iter(taken))]
             failed = len(services) - len(have)
-            raise ProviderError("provider.failed", f"{failed} of {len(services)} services did not take it")
+            raise ProviderError(
+                "provider.failed",
+                f"{failed} of {len(services)} services did not take it",
+                retry_after=_heard.wait_s(),
+            )
         del taken[mark]
 
     return send

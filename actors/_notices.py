@@ -2,7 +2,8 @@
 
 One notice is under way at a time. Equal keys within `QUIET_S` are one notice, whose successor says how many
 were held back. At most `LIMIT` leave in `WINDOW_S`; what is beyond waits. A notice that fails is tried again
-with backoff and given up after `ATTEMPTS`; everything is counted.
+with backoff, or after what the service asked for (Retry-After, which holds all others too), and given up
+after `ATTEMPTS`; everything is counted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ QUIET_S = 300.0
 WINDOW_S = 600.0
 LIMIT = 30
 ATTEMPTS = 4
+HOLD_MOST_S = 3_600.0  # and no longer, also when the clock was set back
 BACKOFF_S = (2.0, 10.0, 60.0)
 MAX_WAITING = 1_000
 PART = 1_800  # Discord takes 2,000 characters; title and part number need some
@@ -49,6 +51,7 @@ class Notices:
         self._held: dict[str, int] = {}
         self._times: deque[float] = deque()
         self._last: float | None = None
+        self._hold: float | None = None  # a service asked for silence until then
         self.under_way: tuple[Notice, float] | None = None
 
     def offer(self, message: Notify, now: float) -> None:
@@ -96,12 +99,14 @@ class Notices:
         waits = [min(at for at, _ in self._waiting) - now]
         if self._last is not None and now >= self._last:
             waits.append(self._last + self._min_interval_s - now)
+        if self._hold is not None and now >= self._hold - HOLD_MOST_S:
+            waits.append(self._hold - now)
         if len(self._times) >= LIMIT:
             waits.append(self._times[0] + WINDOW_S - now)
         return max(0.0, *waits)
 
-    def done(self, error: str | None, now: float) -> None:
-        """What is under way was sent, or why not."""
+    def done(self, error: str | None, now: float, wait_s: float | None = None) -> None:
+        """What is under way was sent, or why not, and how long the service wants to be left alone."""
         if self.under_way is None:
             return
         notice, _ = self.under_way
@@ -110,11 +115,13 @@ class Notices:
             self.sent += 1
             return
         self.last_error = mask_text(error)
+        if wait_s:
+            self._hold = now + wait_s
         if notice.attempt >= ATTEMPTS:
             self.failed += 1
             return
         self.retries += 1
-        wait = BACKOFF_S[notice.attempt - 1] * (0.5 + self._jitter())
+        wait = max(wait_s or 0.0, BACKOFF_S[notice.attempt - 1] * (0.5 + self._jitter()))
         again = msgspec.structs.replace(notice, attempt=notice.attempt + 1)
         self._waiting.append((now + wait, again))
 

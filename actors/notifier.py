@@ -26,6 +26,7 @@ class Delivered(Message, frozen=True, kw_only=True):
 
     serial: int
     error: str | None
+    wait_s: float | None = None
 
 
 class Notifier(ProductActor):
@@ -96,7 +97,7 @@ class Notifier(ProductActor):
         if message.serial != self._serial:
             return  # of a thread that was given up
         failed = self._notices.failed
-        self._notices.done(message.error, now)
+        self._notices.done(message.error, now, message.wait_s)
         if self._notices.failed > failed:
             self.write(CountUp(counts={"notify_failure": 1}), reply=False)
 
@@ -123,4 +124,8 @@ class Notifier(ProductActor):
 
     def _hire(self, send: Send) -> None:
         me = self.handle(self.id)
-        self._courier = Courier(send, lambda serial, error: me.tell(Delivered(serial=serial, error=error)))
+
+        def delivered(serial: int, error: str | None, wait_s: float | None) -> None:
+            me.tell(Delivered(serial=serial, error=error, wait_s=wait_s))
+
+        self._courier = Courier(send, delivered)

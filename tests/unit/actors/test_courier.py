@@ -52,9 +52,9 @@ def test_the_courier_answers_for_every_notice_in_order_and_masks_errors():
         if notice.key == "bad":
             raise OSError("token=abc")
 
-    courier = Courier(send, lambda serial, error: answers.put((serial, error)))
+    courier = Courier(send, lambda *answer: answers.put(answer))
     courier.send(1, NOTICE)
     courier.send(2, Notice("bad", "t", "b", "info"))
-    assert answers.get(timeout=5) == (1, None)
-    assert answers.get(timeout=5) == (2, "OSError: token=***")
+    assert answers.get(timeout=5) == (1, None, None)
+    assert answers.get(timeout=5) == (2, "OSError: token=***", None)
     courier.close(5.0)
