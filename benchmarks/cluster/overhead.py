@@ -1,7 +1,7 @@
-"""What a cluster costs: the same requests through one worker, two workers and a bridge to a local Ray cluster.
+"""What a cluster costs: the same requests through one worker, two workers and a bridge to a local cluster.
 
-`python benchmarks/cluster/overhead.py [--jobs 2000] [--bars 2000]` prints requests a second of each, the share of
-each request that is not computing, and Ray's bare time per task. Needs the extra `cluster`.
+`python benchmarks/cluster/overhead.py [--jobs 2000] [--bars 2000]` prints requests a second of each, the
+time of each request that is not computing, and Ray's bare time per task. Needs the extra `cluster`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def series(folder: Path, bars: int) -> str:
     before = 100.0
     for number, close in enumerate(walk.tolist()):
         low, high = min(before, close) - 0.01, max(before, close) + 0.01
-        lines.append(f"{1_600_000_000 // 3600 * 3600 + 3600 * number},{before!r},{high!r},{low!r},{close!r},1")
+        lines.append(f"{1_599_998_400 + 3600 * number},{before!r},{high!r},{low!r},{close!r},1")
         before = close
     file = folder / "X_H1.csv"
     file.write_text("\n".join(lines) + "\n")
@@ -112,8 +112,10 @@ def measure(folder: Path, fingerprint: str, count: int, *extra: list[str]) -> tu
     core = Core(run)
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "foldward.worker", "--connect", core.link.endpoint, "--id", f"w{number}"]
-            + ["--cache", str(folder / "cache"), *options],
+            [
+                *(sys.executable, "-m", "foldward.worker", "--connect", core.link.endpoint),
+                *("--id", f"w{number}", "--cache", str(folder / "cache"), *options),
+            ],
             stderr=subprocess.DEVNULL,
         )
         for number, options in enumerate(extra)
@@ -170,7 +172,7 @@ def main() -> None:
         for label, (hands, extra) in rows.items():
             rate, computing = measure(folder, fingerprint, options.jobs, *extra)
             besides = hands / rate - computing if math.isfinite(rate) else math.nan
-            print(f"{label:20s} {rate:8.0f} requests/s, {1e3 * besides:6.2f} ms a request and CPU beside computing")
+            print(f"{label:20s} {rate:8.0f} requests/s, {1e3 * besides:6.2f} ms a request beside computing")
     print(f"{'bare Ray task':20s} {1e3 * bare():8.2f} ms")
 
 

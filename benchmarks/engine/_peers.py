@@ -180,7 +180,83 @@ def backtrader(data):
     return seconds, strategy.closed, version("backtrader")
 
 
+def nautilus_trader(data):
+    """nautilus_trader's BacktestEngine on bars: a market order with a bracket at each crossing."""
+    import pandas as pd
+    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+    from nautilus_trader.config import LoggingConfig
+    from nautilus_trader.indicators import SimpleMovingAverage
+    from nautilus_trader.model.currencies import USD
+    from nautilus_trader.model.data import BarType
+    from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
+    from nautilus_trader.model.identifiers import Venue
+    from nautilus_trader.model.objects import Money, Quantity
+    from nautilus_trader.persistence.wranglers import BarDataWrangler
+    from nautilus_trader.test_kit.providers import TestInstrumentProvider
+    from nautilus_trader.trading.strategy import Strategy
+
+    venue = Venue("SIM")
+    instrument = TestInstrumentProvider.default_fx_ccy("EUR/USD", venue)
+    bar_type = BarType.from_str(f"{instrument.id}-1-MINUTE-LAST-EXTERNAL")
+    index = pd.to_datetime(data["time"], unit="s", utc=True)
+    columns = ("open", "high", "low", "close", "volume")
+    frame = pd.DataFrame({name: data[name] for name in columns}, index=index)
+    bars = BarDataWrangler(bar_type, instrument).process(frame)
+    quantity = Quantity.from_int(1000)
+
+    class Cross(Strategy):
+        def on_start(self):
+            self.fast, self.slow = SimpleMovingAverage(FAST), SimpleMovingAverage(SLOW)
+            self.register_indicator_for_bars(bar_type, self.fast)
+            self.register_indicator_for_bars(bar_type, self.slow)
+            self.above = None
+            self.subscribe_bars(bar_type)
+
+        def on_bar(self, bar):
+            if not self.indicators_initialized():
+                return
+            above = self.fast.value > self.slow.value
+            if self.above is not None and above != self.above:
+                self.cancel_all_orders(instrument.id)
+                self.close_all_positions(instrument.id)
+                side = 1 if above else -1
+                price = bar.close.as_double()
+                orders = self.order_factory.bracket(
+                    instrument_id=instrument.id,
+                    order_side=OrderSide.BUY if above else OrderSide.SELL,
+                    quantity=quantity,
+                    sl_trigger_price=instrument.make_price(price * (1 - side * STOP)),
+                    tp_price=instrument.make_price(price * (1 + side * TARGET)),
+                )
+                self.submit_order_list(orders)
+            self.above = above
+
+    def run():
+        engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+        engine.add_venue(
+            venue,
+            oms_type=OmsType.NETTING,
+            account_type=AccountType.MARGIN,
+            base_currency=USD,
+            starting_balances=[Money(1_000_000, USD)],
+        )
+        engine.add_instrument(instrument)
+        engine.add_data(bars)
+        engine.add_strategy(Cross())
+        start = time.perf_counter()
+        engine.run()
+        seconds = time.perf_counter() - start
+        closed = engine.cache.positions_total_count() + len(engine.cache.position_snapshots())
+        engine.dispose()
+        return seconds, closed
+
+    run()
+    seconds, trades = run()
+    return seconds, trades, version("nautilus_trader")
+
+
 PEERS = {
+    "nautilus_trader": nautilus_trader,
     "vectorbt numba": vectorbt_numba,
     "vectorbt rust": vectorbt_rust,
     "vectorbt grid": vectorbt_grid,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from foldward.backtest.kinds import KINDS, Kind, Param, resolve_params
+from foldward.backtest._kind import Kind, Param
+from foldward.backtest.kinds import KINDS, resolve_params
 from foldward.backtest.levels import Level, parse_level
 from foldward.backtest.strategy import validate_strategy
 from foldward.backtest.version import ENGINE_VERSION

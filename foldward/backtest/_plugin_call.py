@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldward.backtest import _kernels as k
-from foldward.backtest.kinds import Kind
+from foldward.backtest._kind import Kind
 from foldward.backtest.stretch import prefix
 from foldward.contracts.errors import EngineError
 from foldward.contracts.jobs import Fault

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foldward.backtest._kind import Kind, Param
 from foldward.backtest._plugin_call import Plugin, checked_signals
-from foldward.backtest.kinds import KINDS, Kind, Param, add_kind
+from foldward.backtest.kinds import KINDS, add_kind
 from foldward.backtest.version import ENGINE_VERSION
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Fault

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from foldward.backtest._kind import Param
 from foldward.backtest._signals import flags
 from foldward.backtest.engine import Prepared, prepare, run, window_range
 from foldward.backtest.filters import Aux
-from foldward.backtest.kinds import Param, find_kind
+from foldward.backtest.kinds import find_kind
 from foldward.backtest.metrics import sharpe
 from foldward.backtest.outcome import Outcome
 from foldward.backtest.plans import refuse_peer

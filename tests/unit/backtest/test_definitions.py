@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from foldward.backtest import KINDS, parse_level, resolve_params, validate_strategy
-from foldward.backtest.kinds import Kind, add_kind
+from foldward.backtest import KINDS, Kind, parse_level, resolve_params, validate_strategy
+from foldward.backtest.kinds import add_kind
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Costs, Filter, Strategy
 

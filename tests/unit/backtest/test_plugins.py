@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from foldward.backtest import ENGINE_VERSION, KINDS, Param, engine_of, register, simulate
-from foldward.backtest.plugins import plugin_source, register_plugin
+from foldward.backtest.plugins import plugin_record, plugin_source, register_plugin
 from foldward.contracts.errors import EngineError, RequestError
 from foldward.contracts.jobs import Strategy
 
@@ -231,12 +231,18 @@ def test_entry_points_are_registered_under_their_name(monkeypatch):
 
     class Point:
         name, value = "gap_rule", "house:gap"
+        dist = types.SimpleNamespace(name="house", version="1.2")
 
         def load(self):
             return gap
 
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Point()])
     assert register() == ("gap_rule",)
+    record = plugin_record("gap_rule")
+    assert record is not None
+    assert record["origin"] == "house:gap of house 1.2"
+    assert record["engine"] == engine_of("gap_rule")
+    assert plugin_record("sma") is None
 
 
 def test_a_module_that_cannot_be_imported_is_named():
