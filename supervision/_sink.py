@@ -15,10 +15,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from supervision._clock import real
 from supervision._latch import Latch
 from supervision.report import CrashReport
 
 RESTART_FIRST_S = 0.001  # formatting a stack holds the interpreter longer than starting a replacement takes
+WORK_S = 0.005  # between two such pauses
 LIMIT = 100_000  # entries; beyond it the newest are dropped and counted
 
 OnEvent = Callable[[str, dict[str, Any]], Any]
@@ -42,6 +44,7 @@ class Sink:
         self._lock = threading.Lock()
         self._closed = False
         self._pause = Latch()
+        self._gave_way = 0.0
         self.counters = {"events": 0, "dead_letters": 0, "crashes": 0, "listener_errors": 0, "overflow": 0}
 
     def event(self, event_type: str, data: dict[str, Any], *, quiet: bool = False) -> None:
@@ -65,7 +68,7 @@ class Sink:
         """Do this in the listeners' thread, after the next kick, when a restart under way is over."""
 
         def wait_and_do() -> None:
-            self._pause.wait(RESTART_FIRST_S)
+            self._give_way()
             task()
 
         self._put(wait_and_do, quiet=True)
@@ -99,14 +102,24 @@ class Sink:
         with self._lock:
             self._closed = True
             thread = self._thread
+        if not done:
+            log.warning(
+                "the listeners have not heard of %d events and messages yet", max(0, len(self._queue) - 1)
+            )
         self._queue.append(None)
         self._wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout if done else 0.05)
         return done
 
+    def _give_way(self) -> None:
+        """Let the restart go first; not before each of many, or a storm of restarts would fill the queue."""
+        if real() - self._gave_way > WORK_S:
+            self._pause.wait(RESTART_FIRST_S)
+            self._gave_way = real()
+
     def _report(self, report: CrashReport) -> None:
-        self._pause.wait(RESTART_FIRST_S)
+        self._give_way()
         stack = report.stack  # formats it, and lets go of the frames
         if self._on_crash is not None:
             self._on_crash(report)

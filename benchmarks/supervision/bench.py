@@ -9,6 +9,7 @@ machine disturbs both sides alike. Without `erl` the restart is shown in thread 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import queue
 import shutil
@@ -59,7 +60,7 @@ def tell_and_ask(rounds: int = 9) -> dict[str, Any]:
     try:
         for _ in range(rounds):
             for name, tell, ask in (("stock", stock.tell, stock.ask), ("ours", ours.tell, ours.ask)):
-                sent, handled = per_call(tell, 5000, lambda ask=ask: ask("x"))
+                sent, handled = per_call(tell, 5000, functools.partial(ask, "x"))
                 asked, _ = per_call(ask, 500, lambda: None)
                 for key, value in (("tell_send", sent), ("tell_handled", handled), ("ask", asked)):
                     figures.setdefault(f"{name}_{key}_us", []).append(value)

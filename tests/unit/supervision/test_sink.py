@@ -122,3 +122,33 @@ def test_what_is_for_after_a_restart_is_done_in_the_listeners_thread(opened):
     sink.kick()
     assert sink.flush(5.0)
     assert got == ["supervision-sink"]
+
+
+def test_a_storm_of_restarts_is_not_slowed_down_by_one_pause_for_each(opened):
+    sink, pauses, done = opened(None, None, None), [], []
+
+    class Pause:
+        def wait(self, seconds):
+            pauses.append(seconds)
+
+        def set(self):
+            pass
+
+    sink._pause = Pause()
+    for number in range(100):
+        sink.after_restart(lambda n=number: done.append(n))
+    assert sink.flush(5.0)
+    assert done == list(range(100))
+    assert 1 <= len(pauses) < 10
+
+
+def test_what_the_listeners_did_not_hear_of_in_time_is_logged_at_the_end(opened, monkeypatch):
+    hold, begun, logged = Latch(), Latch(), []
+    monkeypatch.setattr(_sink.log, "warning", lambda text, *values: logged.append(text % values))
+    sink = opened(lambda *_event: (begun.set(), hold.wait(5.0)), None, None)
+    for _ in range(3):
+        sink.event("x", {})
+    assert begun.wait(5.0)
+    assert not sink.close(0.01)
+    assert logged == ["the listeners have not heard of 2 events and messages yet"]
+    hold.set()
