@@ -148,10 +148,15 @@ def connect_reader(path: Path, *, busy_timeout_ms: int = 5000) -> APSWDatabase:
             database = APSWDatabase(str(path), flags=apsw.SQLITE_OPEN_READONLY, **options)
             database.connect()
             database.connection().execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
-        except apsw.CantOpenError:
+        except (apsw.Error, PeeweeException) as error:
             # A folder that cannot be written to has no place for the log's index. Without a log nothing can
-            # change either, so the file may be read as it lies.
-            if path.with_name(path.name + "-wal").exists():
+            # change either, so the file may be read as it lies. peewee puts its own class around what fails
+            # while it connects.
+            cause = error.__cause__ or error.__context__ or error
+            if (
+                not isinstance(cause, apsw.CantOpenError | apsw.ReadOnlyError)
+                or path.with_name(path.name + "-wal").exists()
+            ):
                 raise
             flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             database = APSWDatabase(f"{path.absolute().as_uri()}?immutable=1", flags=flags, **options)
