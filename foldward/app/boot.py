@@ -19,6 +19,7 @@ from foldward.app import collector, doctor, logging
 from foldward.app.candles import Candles
 from foldward.app.endpoints import require_endpoints
 from foldward.app.keys import KeyRing, link_of
+from foldward.app.manager import tell_manager
 from foldward.app.reload import Recheck, Reloader
 from foldward.app.tree import Parts, build
 from foldward.app.wiring import Wiring
@@ -140,6 +141,11 @@ class Core:
             "core {} is up: run {}, home {}", metadata.version("foldward"), self.run_id, self.home.root
         )
 
+    def ready(self, root: Root) -> None:
+        """`started`, and the service manager hears it."""
+        self.started(root)
+        tell_manager(f"READY=1\nSTATUS=run {self.run_id}, home {self.home.root}")
+
     def _all_roots(self, settings: Settings) -> list[Path]:
         return [*self._given, *(Path(root) for root in settings.core.data_roots)]
 
@@ -224,7 +230,8 @@ def run_core(home: Home, snapshot: Snapshot, recheck: Recheck) -> int:
         return run(
             core.tree(),
             deadline=snapshot.settings.core.stop_s,
-            on_ready=core.started,
+            on_ready=core.ready,
+            on_stopping=lambda _: tell_manager("STOPPING=1"),
             **core.callbacks(),
         )
 
