@@ -122,6 +122,39 @@ def test_sigterm_stops_core_and_workers_within_four_seconds(served: Shell) -> No
         until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 3, f"the end of worker {pid}")
 
 
+def test_a_second_sigterm_leaves_at_once_and_harms_nothing(served: Shell, prices: Path) -> None:
+    names = [row["name"] for row in served.json("strategies", "list")]
+    served.json("oos", "submit", *names, "--now")
+    pids = [worker["pid"] for worker in served.json("status")["workers"]]
+    core = served.processes[-1]
+    core.send_signal(signal.SIGTERM)
+    core.send_signal(signal.SIGTERM)
+    # 0 and 3 are the orderly end, within its time or not, where that was quicker than the second signal.
+    assert core.wait(8) in (0, 3, 128 + signal.SIGTERM)
+    for pid in pids:
+        until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 5, f"the end of worker {pid}")
+    assert served.json("db", "fsck")["ok"] is True
+    served.core("--data", str(prices), "--workers", "1")
+    until(lambda: served.json("status")["queue"]["open"] == 0, 90, "what was left over")
+    assert served.json("status")["counters"]["failure"] == 0
+
+
+def test_a_home_may_have_any_path(tmp_path: Path, prices: Path, small_set: Path) -> None:
+    shell = Shell(tmp_path / "a home with spaces" / ("x" * 60) / ("y" * 60) / "home")
+    shell.home.parent.mkdir(parents=True)
+    try:
+        shell.json("strategies", "import", str(small_set))
+        shell.core("--data", str(prices), "--workers", "1")
+        (item,) = shell.json("oos", "submit", "sma-AAPL-5-50", "--now")
+        until(lambda: shell.json("oos", "show", item["request_id"])["result"], 60, "the result")
+        holder = Home(shell.home).holder()
+        assert holder is not None
+        assert len(holder["inspect"]) <= 100
+        assert shell.json("tree")["id"] == "root"
+    finally:
+        shell.close()
+
+
 def test_a_second_core_says_who_holds_the_home(lasting: Shell) -> None:
     done = lasting.run("core")
     assert done.returncode == 2
