@@ -59,9 +59,22 @@
     if (event.target.type === "checkbox") chosen();
   });
   document.addEventListener("htmx:after:swap", chosen);
-  document.addEventListener("htmx:error", () => {
+  document.addEventListener("htmx:error", (event) => {
     const place = byId("outcome");
-    if (place && !place.children.length) place.innerHTML = '<div class="outcome bad"><p><b>The dashboard did not answer.</b></p></div>';
+    if (event.detail?.ctx?.sourceElement?.id === "rows") say("connection lost, trying again", "lost");
+    else if (place) place.innerHTML = '<div class="outcome bad"><p><b>The dashboard did not answer.</b></p></div>';
+  });
+
+  // Lists: read again every few seconds while they show their first page and nobody is at work in them. A
+  // page of an error has no list: what is shown stays.
+  setInterval(() => {
+    const rows = document.querySelector("#rows[data-refresh]");
+    if (!rows || document.hidden || rows.querySelector("input:checked") || rows.contains(document.activeElement)) return;
+    document.body.dispatchEvent(new Event("foldward:changed"));
+  }, 5000);
+  document.addEventListener("htmx:before:swap", (event) => {
+    const ctx = event.detail?.ctx;
+    if (ctx?.sourceElement?.id === "rows" && ctx.response?.status >= 400) event.preventDefault();
   });
   chosen();
 
