@@ -2,10 +2,13 @@
 
 import configparser
 import glob
+import os
 import subprocess
 import sys
 from importlib import metadata, resources
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,6 +54,20 @@ def test_a_wheel_has_every_file_that_the_product_reads() -> None:
         known = (".py", ".pyc", ".nbi", ".nbc", ".md")  # code, numba's cache, and notes for its readers
         needed = {file for file in (ROOT / top).rglob("*.*") if file.is_file() and file.suffix not in known}
         assert needed - shipped == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("foldward oos su", "submit"), ("foldward dead re", "replay"), ("foldward ver", "verdicts")],
+)
+def test_the_shell_completes_commands(words: str, offered: str) -> None:
+    asked = {"_FOLDWARD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    command = [sys.executable, "-c", "from foldward.cli import main; main()"]
+    done = subprocess.run(
+        command, env={**os.environ, **asked}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert offered in done.stdout.split()
 
 
 def test_the_top_package_imports_nothing() -> None:
