@@ -11,7 +11,7 @@ from pykka import ActorDeadError
 
 from supervision._clock import real, utc_us
 from supervision._hooks import Actor
-from supervision._life import ActorLife, Exit, Life
+from supervision._life import ActorLife, Exit, Life, describe
 from supervision._row import Pending, Row
 from supervision.errors import StartFailed
 from supervision.plan import Ending
@@ -60,6 +60,8 @@ class Children(Actor):
                 self.tree.sink.kick()
                 life.ready.wait(spec.start_timeout - QUICK_S)
         except RuntimeError as error:  # the machine gives no more threads
+            exit = Exit(Ending.CRASH, describe(error), error, at_us=utc_us())
+            self._remember(row, life, exit, "start_error")
             row.down("failed")
             raise StartFailed(spec.id, error) from error
         finally:

@@ -272,7 +272,11 @@ class ActorLife(Life):
         if type(actor).fence is _no_fence():
             return
         helper = threading.Thread(target=fence, name=f"{self.id}#{self.incarnation}-fence", daemon=True)
-        helper.start()
+        try:
+            helper.start()
+        except RuntimeError as error:  # no more threads: what it holds stays held, but it is given up
+            self.tree.note(f"fence() of {self.id!r} could not be called: {error}")
+            return
         limit = CLOSING_FENCE_S if self.tree.closing else FENCE_S
         helper.join(limit)
         if helper.is_alive():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,10 @@ class Monitor:
                 return
             self._watched[life] = limit
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="supervision-monitor", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="supervision-monitor", daemon=True)
+                with contextlib.suppress(RuntimeError):  # no more threads now: with the next life perhaps
+                    thread.start()
+                    self._thread = thread
             self._wake.notify()
 
     def forget(self, life: Life) -> None:

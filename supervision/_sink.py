@@ -80,8 +80,12 @@ class Sink:
         if self._thread is None:
             with self._lock:
                 if self._thread is None and not self._closed:
-                    self._thread = threading.Thread(target=self._run, name="supervision-sink", daemon=True)
-                    self._thread.start()
+                    thread = threading.Thread(target=self._run, name="supervision-sink", daemon=True)
+                    self._thread = thread  # before it runs: it must know itself
+                    try:
+                        thread.start()
+                    except RuntimeError:  # the machine gives no more threads now: at the next kick perhaps
+                        self._thread = None
         self._wake()
 
     def flush(self, timeout: float = 1.0) -> bool:

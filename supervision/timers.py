@@ -81,7 +81,10 @@ class Timers:
     def schedule(
         self, seconds: float, send: Callable[[Timer], Any], *, interval: float | None = None
     ) -> Timer:
-        """Call `send(timer)` in the timer thread; it must not block. After close nothing fires."""
+        """Call `send(timer)` in the timer thread; it must not block. After close nothing fires.
+
+        Raises RuntimeError when that thread is needed now and the machine gives no more threads.
+        """
         if interval is not None and not interval > 0:
             raise ValueError(f"an interval must be more than 0 seconds, not {interval!r}")
         timer = Timer(now() + seconds, send, interval)
@@ -89,10 +92,11 @@ class Timers:
             if self._closed:
                 timer.cancelled = True
                 return timer
-            self._push(timer)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()  # raises when the machine gives no more threads; then nothing is armed
+                self._thread = thread
+            self._push(timer)
         self._look()
         return timer
 

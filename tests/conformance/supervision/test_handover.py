@@ -9,6 +9,7 @@ from toys import Boom, Toy, boom, crash, eventually, settled, states
 from supervision import KEEP, Child
 from supervision._latch import Latch
 from supervision._life import ActorLife
+from supervision._monitor import Monitor
 from supervision._tree import Tree
 from supervision.plan import Ending
 
@@ -221,3 +222,77 @@ def test_a_thread_that_has_not_begun_its_incarnation_is_not_interrupted(forest):
     gate.set()
     one.thread.join(5.0)
     assert outcome == ["waited"]
+
+
+@pytest.fixture
+def no_threads(monkeypatch):
+    """A machine that gives no more threads, while the fixture's value is set."""
+    start, none_left = threading.Thread.start, threading.Event()
+
+    def refused(thread):
+        if none_left.is_set():
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    yield none_left
+    none_left.clear()
+
+
+def test_without_threads_the_spare_carries_one_restart_and_then_the_tree_gives_up(forest, no_threads):
+    root = forest.boot(*forest.toys("ab"), intensity=3)
+    no_threads.set()
+    root.handle("a").tell(boom)
+    assert root.handle("a").ask("x", retry=True) == "x"
+    root.handle("a").tell(boom)
+    assert root.wait(5.0)
+    assert "more than 3 restarts" in root.gave_up
+    assert root.crashes("a")[-1].reason == "RuntimeError: can't start new thread"
+    assert forest.journal.all()[-1] == ("down", "b")
+
+
+def test_helpers_that_got_no_thread_get_one_later(forest, no_threads):
+    root = forest.boot(forest.toy("a"), intensity=5)
+    no_threads.set()
+    root.handle("nobody").tell("lost")
+    with pytest.raises(RuntimeError):
+        root.timers.after(0.0, root.handle("a"), "never")
+    assert root.timers.size() == 0
+    root.names.slot("a").box.tell(lambda _actor: None)
+    no_threads.clear()
+    root.timers.after(0.0, root.handle("a"), "later")
+    assert eventually(lambda: root.handle("a").ask(lambda actor: list(actor.seen)) == ["later"])
+    assert root.flush(5.0)
+    assert forest.dead.all() == [("nobody", "lost", "unknown")]
+
+
+def test_a_hung_actor_is_given_up_although_its_fence_gets_no_thread(forest, no_threads):
+    gate, fenced = forest.gate(), []
+
+    class Fenced(Toy):
+        def fence(self):
+            fenced.append(self.incarnation)
+
+    root = forest.boot(Child("a", Fenced, args=(forest.journal,), hang_after=0.05), intensity=5)
+    no_threads.set()  # the spare is there for the replacement
+    root.handle("a").tell(lambda _actor: gate.wait())
+    assert root.handle("a").ask(lambda actor: actor.incarnation, retry=True) == 2
+    assert fenced == []
+    gate.set()
+
+
+def test_hangs_are_watched_as_soon_as_there_is_a_thread_for_it(no_threads):
+    monitor, news, calls = Monitor(), [], []
+    one, two = life(Tree.alone(), calls), life(Tree.alone(), calls)
+    for each in (one, two):
+        each.child = Child("a", Toy, hang_after=0.01)
+        each.news = news.append
+        each.busy_since = 1.0  # for a very long time
+    no_threads.set()
+    monitor.watch(one)
+    assert monitor._thread is None
+    no_threads.clear()
+    monitor.watch(two)
+    assert eventually(lambda: len(news) == 2)
+    assert {alarm.life for alarm in news} == {one, two}
+    monitor.close()
