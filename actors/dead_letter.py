@@ -1,7 +1,7 @@
 """DeadLetter: keeps what could not be processed, exactly as it came, and brings it back (spec 1.5).
 
-It lives beside the DBWriter and outlives everyone's crash. What the store cannot take goes to the spill file;
-only when the disk refuses too, it stays in memory and is tried again.
+It lives beside the DBWriter and outlives everyone's crash. `_holding` keeps letters until the store has them,
+`_replay` brings them back, `_dropping` closes them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from actors._base import ProductActor
-from actors._effects import Alarm, Answer, Effects, Event, WriteFact
-from actors._pacing import Interval
+from actors._dropping import Dropping
+from actors._effects import Alarm, Answer, Effects, Event
+from actors._holding import Holding
 from actors._replay import Desk, Replay, age_limit_us
 from actors._spill import NAME, Spill
 from foldward.contracts import clock
@@ -23,7 +24,6 @@ from foldward.contracts.messages import (
     DropDead,
     Hold,
     ReplayDead,
-    ReplayDone,
     Retried,
     Submitted,
     Tick,
@@ -34,30 +34,6 @@ from storage.reads import Reader
 from storage.rows import DeadRow
 
 TICK_S = 0.1
-TRIES = 3
-REWRITE_S = 2.0  # first wait after a refused hold, doubled each time
-UNSPILL_S = 60.0
-PATIENCE_S = 30.0
-
-
-class _Held:
-    """Bytes that the store has not confirmed yet."""
-
-    __slots__ = ("due", "fact", "tries")
-
-    def __init__(self, fact: HoldDeadLetter, due: float) -> None:
-        self.fact = fact
-        self.tries = 0
-        self.due = due
-
-
-class _Dropping:
-    __slots__ = ("items", "left", "order")
-
-    def __init__(self, order: DropDead) -> None:
-        self.order = order
-        self.left = len(set(order.ids))
-        self.items: list[dict[str, Any]] = []
 
 
 class DeadLetter(ProductActor):
@@ -71,18 +47,14 @@ class DeadLetter(ProductActor):
     def __init__(self, *, database: Path | str, storage: StorageTable, run_id: str = "-") -> None:
         super().__init__()
         self._database = Path(database)
-        self._storage = storage
         self._run_id = run_id
-        self._spill = Spill(self._database.with_name(NAME))
-        self._unspill = Interval(UNSPILL_S)
-        self._unspilling: set[int] = set()
-        self._unspill_failed = False
-        self._held: dict[int, _Held] = {}
+        spill = Spill(self._database.with_name(NAME))
+        self._holding = Holding(spill, storage, run_id, lambda: self._reader.dead_counts())
+        self._dropping = Dropping()
         self._replays: dict[int, Replay] = {}
-        self._drops: dict[int, _Dropping] = {}
         self._next = 0
         self._handlers: dict[type, Callable[[Any], Effects]] = {
-            Hold: self._hold,
+            Hold: self._holding.take,
             Written: self._written,
             ReplayDead: self._replay,
             CancelReplay: self._cancel,
@@ -93,7 +65,7 @@ class DeadLetter(ProductActor):
             Tick: self._tick,
         }
         self._after_commit: dict[type[Fact], Callable[[Written], Effects]] = {
-            HoldDeadLetter: self._was_held,
+            HoldDeadLetter: self._holding.written,
             SettleDeadLetter: self._was_settled,
             GiveUp: self._given_up,
         }
@@ -111,9 +83,7 @@ class DeadLetter(ProductActor):
 
     def on_stop(self) -> None:
         """Nothing unconfirmed may go with the actor."""
-        for held in self._held.values():
-            self._spill.append(held.fact)
-        self._held.clear()
+        self._holding.spill_all()
         self._reader.close()
 
     def drain(self, batch: Sequence[Any]) -> None:
@@ -137,95 +107,7 @@ class DeadLetter(ProductActor):
         self._next += 1
         return self._next
 
-    # --- holding ---------------------------------------------------------------------------------------
-
-    def _hold(self, message: Hold) -> Effects:
-        fact = HoldDeadLetter(
-            reason=message.reason,
-            code=message.code,
-            error=message.error,
-            payload=message.payload,
-            at_us=clock.utc_us(),
-            direction=message.direction,  # type: ignore[arg-type]
-            peer=message.peer,
-            request_id=message.request_id,
-            trace_id=message.trace_id,
-        )
-        key = self._key()
-        self._held[key] = _Held(fact, clock.now() + PATIENCE_S)
-        return [WriteFact(fact, ("hold", key))]
-
-    def _was_held(self, written: Written) -> Effects:
-        what, key = written.tag
-        fact: HoldDeadLetter = written.fact  # type: ignore[assignment]
-        if what == "unspill":
-            return self._was_unspilled(key, written)
-        if not written.ok:
-            held = self._held.get(key)
-            if held is None or held.fact is not fact:
-                # An earlier incarnation held it and was replaced before the commit: these bytes are ours now.
-                key = self._key()
-                held = self._held[key] = _Held(fact, 0.0)
-            return self._not_held(key, held, written)
-        self._held.pop(key, None)
-        return self._held_effects(fact, written.value)
-
-    def _held_effects(self, fact: HoldDeadLetter, value: dict[str, Any]) -> Effects:
-        spilled = bool(value.get("spilled"))
-        effects: Effects = [
-            Event(
-                "dead_letter.held",
-                {
-                    "dead_id": value.get("dead_id"),
-                    "code": fact.code,
-                    "size": len(fact.payload),
-                    "count": value.get("count", 1),
-                    "outcome": "spilled" if spilled else "held",
-                },
-                "warning",
-                fact.request_id or "unknown",
-                self._run_id,
-                fact.trace_id,
-            ),
-            Alarm(
-                f"dead:{fact.reason}",
-                f"Dead letter held ({fact.reason})",
-                f"{fact.code}: {fact.error} — foldward dead list --reason {fact.reason}",
-            ),
-        ]
-        if spilled:
-            effects.append(self._full())
-        return effects
-
-    def _full(self) -> Alarm:
-        return Alarm(
-            "dead:full",
-            "The dead letters are full",
-            f"New ones go to {self._spill.path.name}: replay or drop what is held.",
-            "error",
-        )
-
-    def _not_held(self, key: int, held: _Held, written: Written) -> Effects:
-        held.tries += 1
-        held.due = clock.now() + REWRITE_S * 2.0 ** (held.tries - 1)
-        if held.tries < TRIES:
-            return []
-        try:
-            self._spill.append(held.fact)
-        except OSError as error:
-            # Neither takes it: it stays here and is tried again, and the operator hears it.
-            body = f"{written.code}: {written.error}; spill file: {error}"
-            return [Alarm("dead:disk", "A dead letter cannot be stored", body, "critical")]
-        del self._held[key]
-        return self._held_effects(held.fact, {"spilled": True})
-
-    def _rewrite_held(self, now: float) -> Effects:
-        effects: Effects = []
-        for key, held in self._held.items():
-            if held.due <= now:
-                held.due = now + PATIENCE_S
-                effects.append(WriteFact(held.fact, ("hold", key)))
-        return effects
+    # --- given-up requests -----------------------------------------------------------------------------
 
     def _given_up(self, written: Written) -> Effects:
         """The OOSQueue passes on that a request was given up: its letter is committed with it."""
@@ -248,37 +130,6 @@ class DeadLetter(ProductActor):
         )
         body = f"{fact.code}: {fact.error} — foldward why {fact.request_id}"
         return [event, Alarm(f"dead:{fact.reason}", f"Request given up ({fact.reason})", body)]
-
-    # --- the spill file --------------------------------------------------------------------------------
-
-    def _take_back(self) -> Effects:
-        """What was spilled goes back into the store when all of it fits."""
-        if self._unspilling or not self._spill.waiting():
-            return []
-        facts = self._spill.take()
-        counts = self._reader.dead_counts()
-        rows = self._storage.dead_max_rows - counts["held"]
-        room = self._storage.dead_max_bytes - counts["bytes"]
-        if len(facts) > rows or sum(len(fact.payload) for fact in facts) > room:
-            return [self._full()]
-        if not facts:
-            self._spill.taken()
-        self._unspill_failed = False
-        effects: Effects = []
-        for fact in facts:
-            key = self._key()
-            self._unspilling.add(key)
-            effects.append(WriteFact(fact, ("unspill", key)))
-        return effects
-
-    def _was_unspilled(self, key: int, written: Written) -> Effects:
-        if key not in self._unspilling:
-            return []
-        self._unspilling.discard(key)
-        self._unspill_failed = self._unspill_failed or not written.ok
-        if not self._unspilling and not self._unspill_failed:
-            self._spill.taken()
-        return []
 
     # --- replaying -------------------------------------------------------------------------------------
 
@@ -340,7 +191,8 @@ class DeadLetter(ProductActor):
         what, key, dead_id = written.tag
         changed = bool(written.ok and written.value)
         if what == "drop":
-            return self._was_dropped(key, dead_id, changed, written)
+            told = self._settled_event(fact, "dead_letter.dropped") if changed else []
+            return told + self._dropping.written(key, dead_id, written)
         effects: Effects = self._settled_event(fact, "dead_letter.replayed") if changed else []
         replay = self._replays.get(key)
         if replay is None:
@@ -377,56 +229,14 @@ class DeadLetter(ProductActor):
         effects = self._advance(clock.now(), clock.utc_us())
         return [*effects, Answer(message.reply_to, Ack(tag=message.tag, value={"cancelled": cancelled}))]
 
-    # --- dropping --------------------------------------------------------------------------------------
-
     def _drop(self, order: DropDead) -> Effects:
-        ids = list(dict.fromkeys(order.ids))
-        if not ids:
-            done = ReplayDone(tag=order.tag, replayed=0, failed=0, skipped=0, items=())
-            return [Answer(order.reply_to, done)]
-        key = self._key()
-        self._drops[key] = _Dropping(order)
-        now_us = clock.utc_us()
-        return [
-            WriteFact(
-                SettleDeadLetter(
-                    dead_id=dead_id, state="dropped", outcome="dropped", at_us=now_us, note=order.note
-                ),
-                ("drop", key, dead_id),
-            )
-            for dead_id in ids
-        ]
-
-    def _was_dropped(self, key: int, dead_id: int, changed: bool, written: Written) -> Effects:
-        fact: SettleDeadLetter = written.fact  # type: ignore[assignment]
-        effects = self._settled_event(fact, "dead_letter.dropped") if changed else []
-        dropping = self._drops.get(key)
-        if dropping is None:
-            return effects
-        item: dict[str, Any] = {"id": dead_id, "outcome": "dropped" if changed else "unchanged"}
-        if not written.ok:
-            item |= {"outcome": "failed", "error": f"{written.code}: {written.error}"}
-        elif not changed:
-            item["error"] = "no held dead letter has that id"
-        dropping.items.append(item)
-        dropping.left -= 1
-        if dropping.left:
-            return effects
-        del self._drops[key]
-        items = tuple(sorted(dropping.items, key=lambda entry: entry["id"]))
-        failed = sum(entry["outcome"] == "failed" for entry in items)
-        skipped = sum(entry["outcome"] == "unchanged" for entry in items)
-        done = ReplayDone(tag=dropping.order.tag, replayed=0, failed=failed, skipped=skipped, items=items)
-        return [*effects, Answer(dropping.order.reply_to, done)]
+        return self._dropping.begin(order, clock.utc_us())
 
     # --- time ------------------------------------------------------------------------------------------
 
     def _tick(self, _message: Tick) -> Effects:
         now, now_us = clock.now(), clock.utc_us()
-        effects = self._rewrite_held(now) + self._advance(now, now_us)
-        if self._unspill.due(now):
-            effects = effects + self._take_back()
-        return effects
+        return self._holding.tick(now) + self._advance(now, now_us)
 
     def _written(self, written: Written) -> Effects:
         step = self._after_commit.get(type(written.fact))
