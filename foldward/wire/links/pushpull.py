@@ -26,7 +26,6 @@ from foldward.wire.links._port import Port, Sink
 from foldward.wire.links._sockets import DoorKeeper, Monitor, make_socket
 
 SOURCE = "BRAIN"
-PATIENCE_MS = 60_000
 
 
 class PushPullLink(Port):
@@ -60,9 +59,10 @@ class PushPullLink(Port):
         push = self._push = make_socket(self._context, zmq.PUSH, settings)
         push.setsockopt(zmq.IMMEDIATE, 1)
         pull = self._pull = make_socket(self._context, zmq.PULL, settings)
-        # While we read slowly, libzmq reads nothing from a full connection, pongs included: it would take our
-        # own pause for the peer's death and drop what is on the way. Who is frozen is noticed at the PUSH.
-        pull.setsockopt(zmq.HEARTBEAT_TIMEOUT, max(PATIENCE_MS, settings.heartbeat_timeout_ms))
+        # None at the PULL. While it is read slowly, libzmq takes nothing from a full connection, pongs included,
+        # and a ping to a peer that has said all and gone makes the kernel throw away what it said. Who is
+        # frozen is noticed at the PUSH.
+        pull.setsockopt(zmq.HEARTBEAT_IVL, 0)
         secure(push, settings, settings.request_endpoint, server=settings.bind_requests)
         secure(pull, settings, settings.result_endpoint, server=settings.bind_results)
         self._monitor = Monitor(push)
