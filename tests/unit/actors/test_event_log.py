@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from actors._event_log import EventLog, read_tail
+from actors._event_log import EventLog, plain_line, read_tail
+from foldward.contracts.events import EVENTS, envelope
 from foldward.contracts.messages import Emit
 
 AT = 1_770_120_000_123_456
@@ -94,3 +95,43 @@ def test_with_no_disk_at_all_events_are_counted_as_lost(tmp_path):
     assert log.record([emit(), emit()]) == 2
     assert (log.failed, log.lost) == (2, 2)
     assert log.figures()["telemetry_fail_count"] == 2
+
+
+def careful(event):
+    return json.dumps(envelope(event), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def result_event(**data):
+    known = dict.fromkeys(EVENTS["oos.result"].keys)
+    known.update(data)
+    return emit("oos.result", known, correlation_id="r-1", service="oos_queue")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"strategy": "sma-1", "sharpe": 0.61, "trades": 42}, {"status": 'a "quoted"\n line'}],
+)
+def test_a_plain_event_is_the_same_line_the_quick_way(data):
+    event = result_event(**data)
+    assert plain_line(event) == careful(event)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"strategy": "api_key=abc123"},
+        {"strategy": "TOKEN: x"},
+        {"strategy": "redis://user:pw@host/0"},
+        {"strategy": "Basic abcdefgh"},
+        {"strategy": "pa\u017f\u017fword=x"},
+        {"sharpe": [1.0]},
+        {"extra": 1},
+    ],
+)
+def test_an_event_that_needs_care_does_not_go_the_quick_way(data):
+    assert plain_line(result_event(**data)) is None
+
+
+def test_secrets_are_masked_whichever_way_an_event_goes(log):
+    log.record([result_event(strategy="api_key=abc123"), result_event(strategy="sma-1")])
+    assert [event["data"]["strategy"] for event in log.tail(2)] == ["api_key=***", "sma-1"]
