@@ -7,52 +7,29 @@ answers. Everything it remembers can be built again from rows: a crash costs a s
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from actors import _ladder
 from actors._asked import Asked
-from actors._effects import Effects, Event, Tell, WriteFact
+from actors._effects import Effects, Event, WriteFact
 from actors._evidence import EvidenceDesk
 from actors._gates import Judgement, judge
-from actors._numbers import Numbers, side, split
+from actors._numbers import Numbers
+from actors._rank_asks import RankAsks
+from actors._rank_reads import RankReads, Rows
 from actors._verdict_desk import VerdictDesk
 from foldward.contracts.canonical import digest
 from foldward.contracts.facts import SetMeta
-from foldward.contracts.jobs import is_of_run, same_engine
-from foldward.contracts.messages import Settled, Submit, Submitted, Written
+from foldward.contracts.messages import Settled, Submitted, Written
 from foldward.settings import RankTable
 
-QUEUE = "oos_queue"
 CURSOR = "rank_revision"
 BATCH = 100  # strategies looked at in one go: some hundredths of a second
-CHUNK = 500  # names in one Submit
 CHECKED = 200  # open requests looked after in a cycle
 PAGE = 2_000  # requests read in one go
-_RECENT = 100  # results that results_of gives back; there may be older ones of other kinds
-ANSWER_S = 60.0  # an OOSQueue that was replaced never answers: ask again after this
-PLANS: dict[str, dict[str, Any]] = {
-    "wfv": {"mode": "classic"},
-    "cpcv": {"groups": 10, "test_groups": 2},
-}
 FAILURES = ("data_invalid", "send_failure", "db_error")
-
-
-class Rows(Protocol):
-    """What is read: storage.reads.Reader."""
-
-    def strategies(self, revision_gt: int = 0, limit: int | None = None) -> list[Any]: ...
-    def strategy(self, name: str) -> Any: ...
-    def latest(self, name: str, kind: str, accept: Callable[[Any], bool] | None = None) -> Any: ...
-    def result(self, request_id: str) -> Any: ...
-    def results_of(self, name: str, kind: str | None = None) -> list[Any]: ...
-    def request(self, request_id: str) -> Any: ...
-    def requests(
-        self, limit: int = 50, *, status: str | None = None, before: str | None = None
-    ) -> list[Any]: ...
-    def counters(self) -> dict[str, int]: ...
-    def meta(self, key: str) -> str | None: ...
 
 
 class Cycle(msgspec.Struct):
@@ -88,13 +65,11 @@ class RankCore:
         self.settings = settings
         self.complete = complete
         self.run_id = run_id
-        self.seed = seed
-        self.data = frozenset(data)
-        self.address = address
-        self.engine = engine
         self.cycle = Cycle()
         self.asked = Asked()
         self.evidence = EvidenceDesk(strict=complete)
+        self._reads = RankReads(complete=complete, seed=seed, data=data, engine=engine)
+        self._asks = RankAsks(self.asked, wish=complete, run_id=run_id, seed=seed, address=address)
         self.caught_up = False
         self._revision = 0
         self._stored_cursor = ""
@@ -104,10 +79,8 @@ class RankCore:
         self._seen: dict[str, int] = {}  # name → revision at the last look
         self._dirty: dict[str, None] = {}
         self.verdicts = VerdictDesk(run_id)
-        self._submits: dict[str, tuple[float, str, tuple[str, ...]]] = {}
         self._defined: dict[str, int] = {}  # names with something asked → the definition it was for
         self._send_failures: int | None = None
-        self._tags = 0
 
     # --- what is told ------------------------------------------------------------------------------------
 
@@ -130,7 +103,7 @@ class RankCore:
 
     def submitted(self, message: Submitted, now: float) -> None:
         """The queue's answer to what was asked for."""
-        if self._submits.pop(message.tag, None) is None:
+        if not self._asks.answered(message):
             return
         for item in message.items:
             self.asked.outcome(item, message.kind, now)
@@ -175,9 +148,9 @@ class RankCore:
                     self.touch(name)
             plans = self.evidence.ready(self.asked.closed)
             if plans:
-                effects += self._ask("evidence", tuple(plans), now, plans)
+                effects += self._asks.ask("evidence", tuple(plans), now, plans)
         for kind in _ladder.ORDER:
-            effects += self._ask(kind, tuple(asks.get(kind, ())), now, None)
+            effects += self._asks.ask(kind, tuple(asks.get(kind, ())), now, None)
         return effects
 
     @property
@@ -194,7 +167,7 @@ class RankCore:
             self.busy
             or self.asked.open_count
             or self.asked.passing
-            or self._submits
+            or len(self._asks)
             or self.verdicts.busy
             or self.evidence.waiting
         )
@@ -237,7 +210,7 @@ class RankCore:
             "caught_up": self.caught_up,
             "to_look_at": len(self._dirty),
             "open": self.asked.open_count,
-            "asking": len(self._submits),
+            "asking": len(self._asks),
             "writing": self.verdicts.writing,
             "waiting_for_trials": len(self.evidence.waiting),
             "revision": self._revision,
@@ -283,7 +256,7 @@ class RankCore:
         if self._defined.setdefault(name, row.defined_at) != row.defined_at:
             self.asked.forget(name)
             self._defined[name] = row.defined_at
-        numbers = self._load(row, rows)
+        numbers = self._reads.numbers(row, rows, self.asked.reasons(name))
         if numbers.backtest is None and not numbers.missing and not self.settings.auto_request:
             return []  # nothing to record before an in-sample result, and nobody asks for one
         judgement = judge(numbers, self.settings.gates)
@@ -301,40 +274,6 @@ class RankCore:
             else:
                 asks.setdefault(kind, []).append(name)
         return effects
-
-    def _load(self, row: Any, rows: Rows) -> Numbers:
-        name = row.name
-        # Most strategies have no result of most kinds: one question tells which to read whole.
-        recent = rows.results_of(name)
-        known = set(_ladder.ORDER) if len(recent) >= _RECENT else {result.kind for result in recent}
-        # A run's numbers are those of its own seed and candles: others are another run's.
-        ours = None if self.engine is None else self.engine(row.kind)
-
-        def accept(result: Any) -> bool:
-            # An edited plugin or an upgraded engine: its old numbers are another strategy's.
-            if not self.complete:
-                return same_engine(result.engine, ours)
-            return is_of_run(result, seed=self.seed, data=self.data, engine=ours)
-
-        def newest(kind: str) -> Any:
-            # Nearly always the newest is the one, and one question is enough.
-            found = rows.latest(name, kind)
-            return found if found is None or accept(found) else rows.latest(name, kind, accept)
-
-        found = {kind: newest(kind) if kind in known else None for kind in _ladder.ORDER}
-        costs = row.definition.get("costs") or {}
-        return Numbers(
-            name=name,
-            generation=row.generation,
-            zero_cost=bool(costs.get("zero")),
-            nondeterministic=row.nondeterministic,
-            backtest=side(found["backtest"]) if found["backtest"] is not None else None,
-            oos=side(found["oos"]) if found["oos"] is not None else None,
-            wfv=split(found["wfv"]) if found["wfv"] is not None else None,
-            cpcv=split(found["cpcv"]) if found["cpcv"] is not None else None,
-            evidence=split(found["evidence"]) if found["evidence"] is not None else None,
-            missing=self.asked.reasons(name),
-        )
 
     def _wanted(self, row: Any, numbers: Numbers, judgement: Judgement) -> list[str]:
         if not self.settings.auto_request:
@@ -357,48 +296,17 @@ class RankCore:
             if numbers.result(kind) is not None or not self.asked.ended(row.name, kind, row.defined_at)
         ]
 
-    # --- asking ------------------------------------------------------------------------------------------
-
     def _may_deflate(self) -> bool:
         """Whether trials may be counted now: in a complete run only when every backtest is in."""
         if not self.evidence.wanted:
             return False
         if not self.complete:
             return True
-        quiet = self.caught_up and not self._dirty and not self._submits and not self.verdicts.busy
+        quiet = self.caught_up and not self._dirty and not len(self._asks) and not self.verdicts.busy
         return quiet and not self.asked.opened("backtest")
 
-    def _ask(
-        self, kind: str, names: tuple[str, ...], now: float, plans: dict[str, dict[str, Any]] | None
-    ) -> Effects:
-        effects: Effects = []
-        for start in range(0, len(names), CHUNK):
-            chunk = names[start : start + CHUNK]
-            self._tags += 1
-            tag = f"ask-{self._tags}"
-            self._submits[tag] = (now + ANSWER_S, kind, chunk)
-            for name in chunk:
-                # Until the queue answers; an answer that is lost makes it be asked for again.
-                self.asked.hold(name, kind, now + ANSWER_S)
-            submit = Submit(
-                names=chunk,
-                kind=kind,
-                now=self.complete,  # a run is an operator's wish
-                origin="rank",
-                run_id=self.run_id,
-                seed=self.seed,
-                plan=PLANS.get(kind),
-                plans={name: plans[name] for name in chunk} if plans else None,
-                reply_to=self.address,
-                tag=tag,
-            )
-            effects.append(Tell(QUEUE, submit))
-        return effects
-
     def _expire(self, now: float) -> None:
-        for tag, (until, _, _) in list(self._submits.items()):
-            if until <= now:
-                del self._submits[tag]
+        self._asks.expire(now)
         for name in self.verdicts.due(now):
             self.touch(name)
         for name in self.asked.due(now):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors._evidence import trial_of
-from actors._rank_core import PLANS
+from actors._rank_asks import PLANS
 from actors._trials import TrialBook, block_sums
 from foldward.app.manifest import code_identity, environment, own_kinds
 from foldward.app.progress import Progress
