@@ -10,8 +10,9 @@ from typing import Any
 from pykka import ActorDeadError
 
 from supervision._clock import real, utc_us
+from supervision._exit import Exit, describe
 from supervision._hooks import Actor
-from supervision._life import ActorLife, Exit, Life, describe
+from supervision._life import ActorLife, Life
 from supervision._row import Pending, Row
 from supervision.errors import StartFailed
 from supervision.plan import Ending

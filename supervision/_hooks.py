@@ -24,7 +24,8 @@ from pykka import messages
 from pykka._envelope import Envelope
 
 from supervision._clock import real, real_clock
-from supervision._life import ActorLife, describe, poison_of
+from supervision._exit import describe, poison_of
+from supervision._life import ActorLife
 from supervision._mailbox import Ask, BoundedMailbox, Due, Mailbox, Retried, Stop
 from supervision._slot import bare
 from supervision._tree import Tree

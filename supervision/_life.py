@@ -7,7 +7,6 @@ supervisor that abandons it.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import traceback
 from _thread import allocate_lock
@@ -17,9 +16,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from supervision._clock import now, real, utc_us
+from supervision._exit import Exit, describe, poison_of, type_name, why_of
 from supervision._frames import frames
+from supervision._interrupt import interrupt
 from supervision._latch import Latch
-from supervision._mailbox import Ask, Due, Mailbox, Retried, Stop
+from supervision._mailbox import Ask, Mailbox, Stop
 from supervision.errors import Abandoned, Ignore, Leaving, StartFailed
 from supervision.plan import Ending
 from supervision.spec import Child
@@ -31,19 +32,6 @@ if TYPE_CHECKING:
 LINGER_S = 0.001  # taking a thread down holds the interpreter for a tenth of a restart
 FENCE_S = 1.0
 CLOSING_FENCE_S = 0.2  # there is no replacement to protect, and a deadline to keep
-
-
-class Exit(NamedTuple):
-    """How an incarnation ended. `stack` is text once formatted; `error` is what was raised."""
-
-    ending: Ending
-    reason: str
-    error: BaseException | None = None
-    message_type: str | None = None
-    stack: str | None = None
-    inbox_depth: int = 0
-    uptime_s: float = 0.0
-    at_us: int = 0
 
 
 class News(NamedTuple):
@@ -179,7 +167,7 @@ class Life(ABC):
         with self.lock:
             self.finished = True
             if self.abandoned:
-                _interrupt(threading.get_ident(), clear=True)
+                interrupt(threading.get_ident(), clear=True)
                 return False
             self.over = True
         return True
@@ -242,7 +230,7 @@ class ActorLife(Life):
         with self.lock:
             ident = self.thread.ident if self.thread is not None else None
             if self.begun and not self.finished and ident is not None:
-                _interrupt(ident)
+                interrupt(ident)
         self.tree.abandoned(self)
         self.ready.set()
         self.done.set()
@@ -330,66 +318,7 @@ def _nothing() -> None:
     """No starter wants anything done."""
 
 
-def why_of(ending: Ending) -> str:
-    """The dead-letter reason for what waited when an incarnation ended so."""
-    return {
-        Ending.CRASH: "crashed",
-        Ending.HUNG: "hung",
-        Ending.KILLED: "killed",
-    }.get(ending, "stopped")
-
-
-def describe(error: BaseException) -> str:
-    """`ValueError: no such price`, shortened: a reason fits one line."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else line[:299] + "…"
-
-
-def type_name(item: Any) -> str | None:
-    """The class name of what is being handled, through every wrapping."""
-    if item is None:
-        return None
-    if isinstance(item, list):
-        return f"{type_name(item[0])} × {len(item)}" if len(item) > 1 else type_name(item[0])
-    if isinstance(item, Ask | Due | Retried) or type(item).__name__ == "Envelope":
-        return type_name(item.message)
-    return type(item).__name__
-
-
-def poison_of(current: Any) -> Sequence[Any]:
-    if current is None:
-        return ()
-    return current if isinstance(current, list) else (current,)
-
-
 def _no_fence() -> Any:
     from supervision._hooks import Actor
 
     return Actor.fence
-
-
-class _Absorbed(BaseException):
-    """Raised and caught at once by the thread that interrupts another one."""
-
-
-def _interrupt(ident: int, *, clear: bool = False) -> None:
-    """Have the thread raise Abandoned at its next bytecode, or take that back.
-
-    CPython 3.11 keeps one flag an interpreter for "some thread has an asynchronous exception". A thread that
-    is stuck outside bytecode never takes it, so the flag stays up: every thread goes the slow way, and one
-    that is profiled or traced loops for ever on entering a function. An exception of our own, taken at once,
-    lowers the flag; the other thread still finds its own when it comes back and yields the interpreter.
-    """
-    send = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    other, own = ctypes.c_ulong(ident), ctypes.c_ulong(threading.get_ident())
-    abandoned = None if clear else ctypes.py_object(Abandoned)
-    absorbed = ctypes.py_object(_Absorbed)
-    try:
-        # No Python function may be entered between these two.
-        send(other, abandoned)
-        send(own, absorbed)
-        for _ in range(100):  # the exception comes at the latest with a jump back
-            pass
-    except _Absorbed:
-        return

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from supervision._clock import utc_us
-from supervision._life import Exit, Life, describe
+from supervision._exit import Exit, describe
+from supervision._life import Life
 from supervision.plan import Ending
 
 TAIL = 8192  # bytes of stderr kept for the crash report

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from supervision import plan
 from supervision._children import Children
 from supervision._clock import now, utc_us
-from supervision._life import Exit, Hung, Life
+from supervision._exit import Exit
+from supervision._life import Hung, Life
 from supervision._row import Pending, Row
 from supervision.errors import Leaving, StartFailed
 from supervision.plan import Ending, Outcome

@@ -7,7 +7,8 @@ from typing import Any
 from foldward.contracts import clock
 from supervision import plan
 from supervision._clock import now, real
-from supervision._life import Exit, Life, type_name
+from supervision._exit import Exit, type_name
+from supervision._life import Life
 from supervision._row import Row
 from supervision._supervisor import SupervisorActor
 from supervision._tree import Record

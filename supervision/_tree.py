@@ -20,7 +20,8 @@ from supervision.spec import Child, Restart
 from supervision.timers import Timers
 
 if TYPE_CHECKING:
-    from supervision._life import Exit, Life
+    from supervision._exit import Exit
+    from supervision._life import Life
 
 MAX_ZOMBIES = 3
 

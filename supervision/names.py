@@ -11,7 +11,7 @@ import difflib
 import threading
 from typing import Any
 
-from pykka import ActorDeadError, Timeout
+from pykka import ActorDeadError
 
 from supervision._latch import Latch
 from supervision._mailbox import Ask, Mailbox, Reply

@@ -10,7 +10,8 @@ import threading
 import traceback
 from typing import Any
 
-from supervision._life import Exit, Life
+from supervision._exit import Exit
+from supervision._life import Life
 from supervision.plan import Ending
 
 KEEP = 20  # per child

@@ -5,11 +5,11 @@ import sys
 
 SCRIPT = """
 import sys, threading
-from supervision._life import _interrupt
+from supervision._interrupt import interrupt
 gate = threading.Event()
 stuck = threading.Thread(target=gate.wait, daemon=True)
 stuck.start()
-_interrupt(stuck.ident)
+interrupt(stuck.ident)
 calls = []
 def entered():
     calls.append(1)
@@ -43,7 +43,7 @@ def work():
         seen.append(type(error).__name__)
 """
     code = code.replace("stuck = threading", work + "stuck = threading").replace(
-        "_interrupt(stuck.ident)", "_interrupt(stuck.ident); gate.set()"
+        "interrupt(stuck.ident)", "interrupt(stuck.ident); gate.set()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True
