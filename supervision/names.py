@@ -1,8 +1,9 @@
 """Names: how actors find each other, through every restart.
 
-One table per root. Only supervisors bind, after the child is ready; unbinding checks the incarnation, so a
-late goodbye of a replaced incarnation cannot take the name from its successor. Incarnation numbers of a name
-only grow, also when its supervisor is itself restarted.
+One table per root. A name is bound on behalf of a supervisor that waits for the child, when that is ready (in
+the child's thread, see Life.come_up); unbinding checks the incarnation, so a late goodbye of a replaced one
+cannot take the name from its successor. Incarnation numbers of a name only grow, also when its supervisor is
+itself restarted.
 """
 
 from __future__ import annotations
