@@ -59,9 +59,9 @@ class PushPullLink(Port):
         push = self._push = make_socket(self._context, zmq.PUSH, settings)
         push.setsockopt(zmq.IMMEDIATE, 1)
         pull = self._pull = make_socket(self._context, zmq.PULL, settings)
-        # None at the PULL. While it is read slowly, libzmq takes nothing from a full connection, not even pongs,
-        # and a ping to a peer that has said all and gone makes the kernel throw away what it said. Who is
-        # frozen is noticed at the PUSH.
+        # None at the PULL. While it is read slowly, libzmq takes nothing from a full connection, not even
+        # pongs, and a ping to a peer that has said all and gone makes the kernel throw away what it said. Who
+        # is frozen is noticed at the PUSH.
         pull.setsockopt(zmq.HEARTBEAT_IVL, 0)
         secure(push, settings, settings.request_endpoint, server=settings.bind_requests)
         secure(pull, settings, settings.result_endpoint, server=settings.bind_results)
