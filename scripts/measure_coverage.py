@@ -28,7 +28,8 @@ UNSEEN = "supervision/_launcher.py"
 # Pieces, so that one of them can be run again alone; the mutants are left out because they run other code.
 PIECES = {
     "unit": ["tests/unit/actors", "tests/unit/storage", "tests/unit/supervision", "tests/unit/wire",
-             "tests/unit/worker", "tests/unit/testing", "tests/migration"],
+             "tests/unit/worker", "tests/unit/testing", "tests/unit/console", "tests/unit/cli",
+             "tests/unit/web", "tests/integration/console", "tests/migration"],
     "supervision": ["--ignore", "tests/conformance/supervision/test_mutants.py",
                     "tests/conformance/supervision", "tests/integration/supervision",
                     "tests/property/supervision"],

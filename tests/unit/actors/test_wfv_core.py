@@ -109,7 +109,7 @@ def test_only_an_end_that_changed_the_row_is_told(core: WfvCore, rows: Rows, val
     (fact,) = ends(core.settled(settled("cancelled"), rows, 1.0))
     told = core.written(Written(tag=("end", "w1"), fact=fact, ok=True, value=value), rows, 2.0)
     assert [event.event_type for event in told if isinstance(event, Event)] == (
-        ["wfv.result"] if value else []
+        ["wfv.expired"] if value else []
     )
 
 
