@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from actors._admission import EngineOf, Refusal, check_submit, unknown_strategy
+from actors._attempts import Rewrite
 from actors._base import ProductActor
 from actors._candles import CandlesGate
 from actors._door import Door
 from actors._effects import Alarm, Answer, Effects, Event, Tell, WriteFact
 from actors._events import oos_event
-from actors._ledger import Ledger, Reapply, Rewrite, broadcast
+from actors._ledger import Ledger, Reapply
+from actors._news import broadcast
 from actors._orders import Orders
 from actors._records import of_fact, window_of
 from foldward.contracts import clock

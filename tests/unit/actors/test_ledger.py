@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from actors._attempts import Rewrite
 from actors._effects import Answer, Effect, Later, Tell, WriteFact
-from actors._ledger import Ledger, Reapply, Rewrite
+from actors._ledger import Ledger, Reapply
 from foldward.contracts.facts import ApplyResult, Fact, FailAttempt, GiveUp, ReturnLease
 from foldward.contracts.jobs import Result, Window
 from foldward.contracts.messages import (
