@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
-from foldward.contracts.errors import ConfigError, RequestError, suggestion
+from foldward.contracts.errors import ConfigError, RequestError, SupervisionError, did_you_mean, suggestion
 from foldward.contracts.jobs import PHASES
 
 STATUSES = ("pending", "sent", "retry", "error", "cancelled", "success", "open")
@@ -40,6 +41,17 @@ def one_of(option: str, given: str | None, known: Collection[str]) -> str | None
     raise ConfigError(
         "config.usage", f"{option} {given!r}: {suggestion(given, known)}", hint="foldward --help"
     )
+
+
+def no_child(child: str, tree: dict[str, Any]) -> SupervisionError:
+    """The error for a child that the tree does not have, with the nearest that it has."""
+    near = did_you_mean(child, _ids(tree))
+    tail = f": did you mean {near!r}?" if near else ""
+    return SupervisionError("supervision.not_found", f"no child {child!r}{tail}", hint="foldward tree")
+
+
+def _ids(node: dict[str, Any]) -> list[str]:
+    return [node["id"], *(inner for child in node.get("children", ()) for inner in _ids(child))]
 
 
 def full_id(given: str, find: Callable[[str, int], list[str]]) -> str:

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from foldward.cli._choices import no_child
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, say
 from foldward.contracts.durations import age
-from foldward.contracts.errors import ConfigError, SupervisionError, did_you_mean
+from foldward.contracts.errors import ConfigError, SupervisionError
 
 WatchOption = Annotated[
     float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again, until Ctrl-C.")
@@ -107,17 +108,11 @@ def restart(
     except SupervisionError as error:
         if error.code != "supervision.not_found":
             raise
-        near = did_you_mean(child, _ids(client.tree()))
-        tail = f": did you mean {near!r}?" if near else ""
-        raise SupervisionError(error.code, f"no child {child!r}{tail}", hint="foldward tree") from error
+        raise no_child(child, client.tree()) from error
     if ctx.as_json:
         print_json(answer)
     else:
         say(f"{child} was restarted")
-
-
-def _ids(node: dict[str, Any]) -> list[str]:
-    return [node["id"], *(inner for child in node.get("children", ()) for inner in _ids(child))]
 
 
 def tail(

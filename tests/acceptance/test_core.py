@@ -97,6 +97,11 @@ def test_a_killed_worker_is_replaced_and_its_work_goes_out_again(lasting: Shell)
     found = lasting.json("status")
     assert found["counters"]["failure"] == 0
     assert found["supervision"]["restarts"] >= 1
+    report = lasting.json("crashes", "worker-1")[-1]
+    assert (report["supervisor"], report["reason"]) == ("workers", "killed by SIGKILL")
+    done = lasting.run("crashes", "worker1")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "did you mean 'worker-1'?" in done.stderr
 
 
 def test_pause_survives_a_restart(served: Shell, prices: Path) -> None:
