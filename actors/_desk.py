@@ -1,6 +1,6 @@
 """What the Dispatcher decides: who gets what, and when an attempt is over (spec 1.3).
 
-`Desk` and its parts (`flight`: leases, `presence`: who is there, `intake`: what comes back) know no thread,
+`Desk` and its parts (`flight`: leases, `presence`: who is there, `arrivals`: what comes back) know no thread,
 socket or file: each method takes a message and the time (`now`: `clock.now()` seconds for intervals,
 `now_us`: wall clock for what is stored) and returns effects. In flight is the set of leases, one for every
 row in state `sent`, never a difference of counters.
@@ -13,12 +13,12 @@ import zlib
 import msgspec
 
 from actors import _frames
+from actors._arrivals import Arrivals
 from actors._buffer import Buffer, Work
 from actors._deferrals import Deferrals
 from actors._effects import Effect, Effects, SendBytes, Tell, WriteFact
 from actors._events import oos_event
 from actors._flight import Flight
-from actors._intake import Intake
 from actors._link_news import News
 from actors._pacing import Interval, RateLimit, RetryBudget, RunTimes
 from actors._peers import Lease, Peer, Peers
@@ -44,7 +44,7 @@ class Desk:
         self.flight = Flight(breaker.recovery_s)
         self.run_times = RunTimes(queue.attempt_s, queue.attempt_min_s, queue.attempt_max_s)
         self.presence = Presence(self.peers, self.flight, self.news, queue.disconnect_grace_s)
-        self.intake = Intake(self.peers, self.flight, self.run_times, self.news)
+        self.arrivals = Arrivals(self.peers, self.flight, self.run_times, self.news)
         self.flush = Interval(queue.flush_interval_s)
         self.sent = 0
         self._rate = RateLimit(queue.rate_per_s)

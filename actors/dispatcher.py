@@ -200,7 +200,7 @@ class Dispatcher(ProductActor):
                 if effects:
                     self.carry_out(effects)
         if frames and self._link is not None:
-            self._link.worked_off(frames, self._desk.intake.count_junk())
+            self._link.worked_off(frames, self._desk.arrivals.count_junk())
         self._pump()
 
     def on_receive(self, message: Any) -> dict[str, Any] | None:
@@ -299,19 +299,19 @@ class Dispatcher(ProductActor):
             sizes = ", ".join(str(len(frame)) for frame in frames)
             text = f"{len(frames)} frames of {sizes} bytes, parted by newlines here"
             multipart = WireError("wire.multipart", message=text)
-            return self._desk.intake.unreadable(multipart, _frames.joined(frames), message.peer)
+            return self._desk.arrivals.unreadable(multipart, _frames.joined(frames), message.peer)
         raw = frames[0]
         try:
             decoded = loads(raw)
         except WireError as error:
-            return self._desk.intake.unreadable(error, raw, message.peer)
+            return self._desk.arrivals.unreadable(error, raw, message.peer)
         if isinstance(decoded, Result):
-            return self._desk.intake.answered(decoded, raw, message.peer, message.received_us, clock.now())
+            return self._desk.arrivals.answered(decoded, raw, message.peer, message.received_us, clock.now())
         if isinstance(decoded, Heartbeat):
             beat = PeerBeat(peer=message.peer, beat=decoded, at_us=message.received_us)
             return self._peer_beat(beat, clock.now(), message.received_us)
         other = WireError("wire.unknown_type", raw, message="a BACKTEST came where answers are expected")
-        return self._desk.intake.unreadable(other, raw, message.peer)
+        return self._desk.arrivals.unreadable(other, raw, message.peer)
 
     def _from_link(self, message: FromLink) -> Effects:
         if message.incarnation != self.incarnation:

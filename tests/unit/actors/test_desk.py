@@ -89,7 +89,7 @@ class Room:
         return [effect for effect in effects if isinstance(effect, SendBytes)]
 
     def answered(self, result: Result, peer: str = "w1") -> list[Effect]:
-        return self.desk.intake.answered(result, b"raw", peer, self.now_us, self.now)
+        return self.desk.arrivals.answered(result, b"raw", peer, self.now_us, self.now)
 
     def settle(self, n: int, state: str = "applied", **more: object) -> bool:
         message = Settled(request_id=IDS[n], name="sma", kind="oos", state=state, **more)
@@ -351,7 +351,7 @@ def test_unreadable_bytes_are_kept_and_the_lease_goes_on() -> None:
     room.send()
     raw = b'{"type":"BACKTEST_RESULT","result":{"request_id":"' + IDS[0].encode() + b'","sharpe":'
     error = WireError("wire.unparseable", raw, 70, "JSON ends early")
-    (hold,) = told(room.desk.intake.unreadable(error, raw, "w1"), Hold)
+    (hold,) = told(room.desk.arrivals.unreadable(error, raw, "w1"), Hold)
     assert (hold.reason, hold.code, hold.payload, hold.peer) == ("unparseable", "wire.unparseable", raw, "w1")
     assert hold.request_id == IDS[0]
     assert IDS[0] in room.desk.flight.leases
@@ -370,7 +370,7 @@ def test_unreadable_bytes_are_kept_and_the_lease_goes_on() -> None:
     ],
 )
 def test_every_decode_error_has_its_reason(code: str, reason: str) -> None:
-    (hold,) = told(Room().desk.intake.unreadable(WireError(code, b"x"), b"x", "p"), Hold)
+    (hold,) = told(Room().desk.arrivals.unreadable(WireError(code, b"x"), b"x", "p"), Hold)
     assert hold.reason == reason
 
 
@@ -818,7 +818,7 @@ def test_an_unknown_peer_that_leaves_or_starts_something_is_nobody() -> None:
     room.desk.presence.started("ghost", IDS[0])
     room.desk.presence.beat("ghost", Heartbeat(id="g", timestamp=1.0), 5)
     error = WireError("wire.unparseable", b"x")
-    assert len(told(room.desk.intake.unreadable(error, b"x", "ghost"), Hold)) == 1
+    assert len(told(room.desk.arrivals.unreadable(error, b"x", "ghost"), Hold)) == 1
 
 
 def test_work_whose_fate_nobody_tells_is_left_to_its_row_after_a_minute() -> None:
@@ -839,7 +839,7 @@ def test_a_workers_garbage_counts_against_its_link_and_frees_its_slot() -> None:
     room.desk.offer(admitted(0))
     room.desk.offer(admitted(1))
     room.send()
-    room.desk.intake.unreadable(WireError("wire.unparseable", b"x"), b"x", "w1")
+    room.desk.arrivals.unreadable(WireError("wire.unparseable", b"x"), b"x", "w1")
     assert room.desk.peers.breakers["w1"].snapshot()["failures"] == 1
     assert len(room.send()) == 1
 
@@ -851,6 +851,6 @@ def test_junk_pushed_at_a_legacy_link_says_nothing_about_the_peer() -> None:
     room.desk.offer(admitted(1))
     room.send()
     for _ in range(10):
-        room.desk.intake.unreadable(WireError("wire.unparseable", b"x"), b"x", "peer")
+        room.desk.arrivals.unreadable(WireError("wire.unparseable", b"x"), b"x", "peer")
     assert room.desk.peers.breakers["peer"].snapshot()["failures"] == 0
     assert room.send() == []

@@ -64,7 +64,7 @@ class Room:
 
     def answer(self, request_id: str) -> list[Effect]:
         result = Result(request_id=request_id, error="no data", code="data.missing")
-        return self.desk.intake.answered(result, b"raw", "p", self.time.utc_us, self.time.now)
+        return self.desk.arrivals.answered(result, b"raw", "p", self.time.utc_us, self.time.now)
 
 
 @pytest.fixture
