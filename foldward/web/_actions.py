@@ -22,7 +22,6 @@ from foldward.web._forms import Form, first, read_form
 from foldward.web._site import Site
 from storage.reads.pages import PageReader
 
-BULK = 200  # letters of one click; more of them need another one
 RATE = 200.0  # letters a second of a replay by hand
 SLOW_AFTER = 3  # wrong tokens until each further one costs a second
 
@@ -183,7 +182,12 @@ class Actions:
             return _outcome("warn", "No letter was chosen.")
         dry = first(form, "dry") == "1"
         done = self._site.call(
-            "dead_replay", rate=RATE, limit=BULK, dry_run=dry, note=first(form, "note")[:500], **given
+            "dead_replay",
+            rate=RATE,
+            limit=_dead_view.BULK,
+            dry_run=dry,
+            note=first(form, "note")[:500],
+            **given,
         )
         outcome = _letters(done, "replayed")
         if dry:
@@ -194,8 +198,8 @@ class Actions:
         return self._rest(outcome, given, dry)
 
     def _rest(self, outcome: Outcome, given: dict[str, Any], dry: bool) -> Outcome:
-        if not given.get("ids") and len(outcome["items"]) >= BULK and not dry:
-            outcome["hint"] = f"At most {BULK} at once: press again for the next ones that fit."
+        if not given.get("ids") and len(outcome["items"]) >= _dead_view.BULK and not dry:
+            outcome["hint"] = f"At most {_dead_view.BULK} at once: press again for the next ones that fit."
         return outcome
 
     def _drop(self, form: Form) -> Outcome:
@@ -221,7 +225,7 @@ def _selection(form: Form) -> dict[str, Any] | None:
 
 
 def _fitting(reader: PageReader, given: dict[str, Any]) -> list[int]:
-    rows = _dead_view.fitting(reader, given["reason"], given["strategy"], BULK)
+    rows = _dead_view.fitting(reader, given["reason"], given["strategy"], _dead_view.BULK)
     return [row.id for row in rows]
 
 

@@ -11,6 +11,7 @@ from storage.rows import DeadRow
 
 LIMIT = 50
 STATES = ("held", "replayed", "dropped")
+BULK = 200  # letters of one click; more of them need another one
 SHOWN = 64 * 1024  # bytes of a payload on the page; the rest by download
 WIDTH = 16  # bytes a line of hex
 

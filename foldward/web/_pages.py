@@ -92,6 +92,7 @@ class Pages:
             reason=reason,
             strategy=strategy,
             before=before,
+            bulk=_dead_view.BULK,
         )
 
     async def letter(self, request: Request) -> Response:

@@ -11,11 +11,11 @@ from typing import Any
 from loguru import logger
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from foldward.contracts.errors import FoldwardError
 from foldward.settings import Home, WebTable
@@ -45,7 +45,7 @@ TITLES = {
 
 def make_app(
     home: Home, collect: StatusSource, settings: WebTable | None = None, access: Access | None = None
-) -> Starlette:
+) -> ASGIApp:
     """The ASGI application of one home. `collect` gives the document of `foldward status`."""
     settings = settings or WebTable()
     access = access or Access(settings)
@@ -55,11 +55,8 @@ def make_app(
         html = site.render("refused.html", title=title, message=message)
         return HTMLResponse(html, status_code=code)
 
-    return Starlette(
-        routes=_routes(site),
-        middleware=[Middleware(Guard, access=access, refused=refusal)],
-        exception_handlers=_handlers(site),
-    )
+    # Around everything, so that the page of an unforeseen error has the same headers.
+    return Guard(Starlette(routes=_routes(site), exception_handlers=_handlers(site)), access, refusal)
 
 
 def _routes(site: Site) -> list[Route | Mount]:

@@ -116,6 +116,34 @@ def test_a_database_that_cannot_be_read_is_said_with_its_code(open_app: Open, tm
     assert open_app(home).get("/api/stuck").json()["code"].startswith("storage.")
 
 
+def test_an_unforeseen_error_has_a_page_and_the_same_headers(
+    open_app: Open, filled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("nobody saw this coming")
+
+    monkeypatch.setattr("foldward.web._dead_view.page", broken)
+    client = open_app(filled)
+    with pytest.raises(ZeroDivisionError):
+        client.get("/dead")
+    quiet = TestClient(client.app, base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = quiet.get("/dead")
+    assert answer.status_code == 500
+    assert "Something broke here" in answer.text
+    assert "nobody saw this coming" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'self'; script-src 'self'")
+
+
+def test_more_letters_than_one_click_takes_are_said(
+    open_app: Open, filled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foldward.web._site.Viewer.can_act", True)
+    assert ">Replay all 2</button>" in open_app(filled).get("/dead").text
+    assert ">Drop all 1</button>" in open_app(filled).get("/dead?reason=schema").text
+    monkeypatch.setattr("foldward.web._dead_view.BULK", 1)
+    assert ">Replay the oldest 1 of 2</button>" in open_app(filled).get("/dead").text
+
+
 def test_health_is_this_process_and_readiness_is_core(client: TestClient) -> None:
     assert client.get("/healthz").text == "ok\n"
     ready = client.get("/readyz")
