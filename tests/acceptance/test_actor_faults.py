@@ -21,6 +21,7 @@ from typing import NamedTuple
 import pytest
 
 from foldward.data import bundled_dir
+from storage.maintenance import fsck
 
 pytestmark = pytest.mark.slow
 DRIVER = Path(__file__).resolve().parents[1] / "_support" / "faulty_run.py"
@@ -83,16 +84,12 @@ def play(point: Point) -> Played:
         )  # fmt: skip
         assert done.returncode == 0, f"{point}: exit {done.returncode}\n{done.stderr[-3000:]}"
         assert json.loads(done.stdout)["strategies"] == 4
-        fsck = subprocess.run(
-            [sys.executable, "-m", "foldward.cli", "db", "fsck", "--json", "--home", str(home)],
-            capture_output=True, text=True, timeout=60, check=False, env=env,
-        )  # fmt: skip
         *_, handled = (line for line in done.stderr.splitlines() if line.startswith("HANDLED "))
         return Played(
             struck=f"FAULT {point.part} {point.fault} " in done.stderr,
             handled=json.loads(handled.removeprefix("HANDLED ")),
             tables=tables(home),
-            sound=fsck.returncode == 0 and json.loads(fsck.stdout)["ok"] is True,
+            sound=fsck(home / "foldward.db")["ok"] is True,
             said=done.stderr,
         )
 
