@@ -38,6 +38,7 @@ ALL = {
     "supervision": Bench("supervision/bench.py", (), "flag"),
     "engine": Bench("engine/compare.py", ("--bars", "200000"), "file"),
     "data": Bench("data/bench_data.py", ("--rows", "200000", "--rounds", "2"), "flag"),
+    "overhead": Bench("overhead/checks.py", ("--rounds", "2"), "flag"),
     "pbo": Bench("stats/pbo.py", ("--repeats", "2"), "stdout"),
     "noise": Bench("stats/null_noise.py", ("--studies", "20"), "stdout"),
 }
