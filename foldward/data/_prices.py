@@ -143,6 +143,8 @@ def ranges(table: Table, rows: Ints | None, found: Findings) -> None:
         return
     with np.errstate(divide="ignore", invalid="ignore"):
         spans = high / low - 1.0
+    if np.isnan(spans).all():  # no price of the file is a number, and that is said
+        return
     usual = max(float(np.nanmedian(spans[:: max(1, len(spans) // 100_000)])), _FLOOR)
     wide = np.flatnonzero(spans >= max(_MIN_SPAN, _SPANS * usual))
     named = {place.line for place in found.places.get("data.outlier", [])}

@@ -103,3 +103,8 @@ def test_twenty_years_of_an_index_have_no_outlier_but_a_split_put_into_them_is_f
         path.write_text("\n".join(broken) + "\n")
         found = check_file(path).findings
         assert [(item.code, item.places[0].line) for item in found] == [("data.outlier", at + 1)]
+
+
+def test_a_file_without_one_number_is_judged_without_a_warning(bars, check):
+    rows = [[row[0], *(str(cell).replace(".", ":") + "x" for cell in row[1:])] for row in bars(60)]
+    assert [item.code for item in check(rows).findings] == ["data.not_numeric"]
