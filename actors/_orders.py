@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors._effects import Answer, Effects
 from foldward.contracts.messages import SubmitOutcome, Submitted
 
 PATIENCE_S = 30.0
@@ -73,3 +74,8 @@ class Orders:
         del self._orders[key]
         items = tuple(item for item in order.items if item is not None)
         return order.reply_to, Submitted(tag=order.tag, kind=order.kind, items=items)
+
+
+def answered(done: tuple[Any, Submitted] | None) -> Effects:
+    """What an order that may be complete causes."""
+    return [] if done is None else [Answer(*done)]
