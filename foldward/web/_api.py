@@ -18,10 +18,10 @@ from foldward.console.letters import letter
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError, RequestError
 from foldward.web import _dead_view, _queue_view, _times_view
+from foldward.web._pages import CAUSES
 from foldward.web._site import Site
 from storage.reads.pages import PageReader
 
-CAUSES = ("reason", "code", "strategy", "kind", "worker", "event")
 MOST = 1_000
 _SPAN_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 

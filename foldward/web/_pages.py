@@ -20,6 +20,8 @@ from storage.reads.pages import PageReader
 
 DAY_US = 86_400 * clock.US
 MAX_TYPED = 200
+SPANS = {"1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+CAUSES = ("reason", "code", "strategy", "kind", "worker", "event")
 
 
 class Pages:
@@ -69,6 +71,17 @@ class Pages:
         if found is None:
             raise HTTPException(404, f"Nobody knows a request {wanted[:80]!r}")
         return await self._site.page(request, "request.html", "queue", found=found)
+
+    async def failures(self, request: Request) -> Response:
+        """What failed, counted by cause."""
+        given = request.query_params
+        since = _one_of(given.get("since"), tuple(SPANS)) or "24h"
+        by = _one_of(given.get("by"), CAUSES) or "reason"
+        start = clock.utc_us() - SPANS[since] * clock.US
+        rows = await run_in_threadpool(self._site.read, lambda reader: reader.failures(start, by))
+        return await self._site.page(
+            request, "failures.html", "queue", rows=rows, since=since, by=by, spans=SPANS, causes=CAUSES
+        )
 
     async def dead(self, request: Request) -> Response:
         """Lists of dead letters."""

@@ -64,6 +64,7 @@ def _routes(site: Site) -> list[Route | Mount]:
     return [
         Route("/", pages.overview),
         Route("/queue", pages.queue),
+        Route("/failures", pages.failures),
         Route("/request", pages.request),
         Route("/dead", pages.dead),
         Route("/dead/{dead_id:int}", pages.letter),

@@ -13,6 +13,7 @@ PAGES = (
     "/dead/1",
     "/strategies",
     "/tree",
+    "/failures?by=strategy",
     "/latency",
     "/daily",
     "/login",

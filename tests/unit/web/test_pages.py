@@ -13,7 +13,7 @@ from foldward.settings import Home
 
 Open = Callable[..., TestClient]
 NAME = "<script>alert(1)</script> & 'quoted' \"name\""
-PAGES = ("/", "/tree", "/strategies", "/queue", "/dead", "/latency", "/daily", "/login")
+PAGES = ("/", "/tree", "/strategies", "/queue", "/dead", "/failures", "/latency", "/daily", "/login")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ PAGES = ("/", "/tree", "/strategies", "/queue", "/dead", "/latency", "/daily", "
         ("/dead", "There is no database yet."),
         ("/latency", "Nothing was measured yet."),
         ("/daily", "There is no database yet."),
+        ("/failures", "Nothing failed in the last 24h."),
     ],
 )
 def test_every_page_says_what_is_missing_and_what_to_do(client: TestClient, path: str, says: str) -> None:
