@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import io
+import json
 from typing import Any
 
 from foldward.contracts.errors import FoldwardError, suggestion
@@ -14,6 +15,9 @@ from foldward.data.providers._errors import ProviderRefused, failed
 from foldward.data.providers._json import COLUMNS, seconds
 
 _PAGE = 500
+# Branches of ccxt's tree of errors (and of Python's own) that another try may mend: the network, limits,
+# maintenance, and answers that cannot be read.
+_PASSING = {"OperationFailed", "NetworkError", "OSError"}
 _UNITS = ((10_080, "w"), (1440, "d"), (60, "h"), (1, "m"))
 
 
@@ -43,11 +47,17 @@ class CcxtProvider:
         if exchange not in ccxt.exchanges:
             raise ProviderRefused(f"no exchange {exchange}; {suggestion(exchange, ccxt.exchanges)}")
         options = {"enableRateLimit": True, "timeout": int(timeout * 1000), **settings}
-        return cls(getattr(ccxt, exchange)(options), page=page)
+        made = getattr(ccxt, exchange)(options)
+        if not getattr(made, "has", {"fetchOHLCV": True}).get("fetchOHLCV"):
+            raise ProviderRefused(f"{exchange} has no candles to fetch")
+        return cls(made, page=page)
 
     def fetch(self, query: Query) -> bytes:
         """All pages. Raises ProviderError `provider.failed` (worth another try) or ProviderRefused."""
         label = _label(query.timeframe)
+        known = getattr(self._exchange, "timeframes", None) or {}
+        if known and label not in known:
+            raise ProviderRefused(f"{self.name} has no candles of {label}; it has {', '.join(known)}")
         start, end = query.start * 1000, query.end * 1000
         rows: list[list[Any]] = []
         since = start
@@ -73,12 +83,28 @@ class CcxtProvider:
         except Exception as error:  # ccxt has a tree of its own; which branch decides whether to try again
             kinds = {kind.__name__ for kind in type(error).__mro__}
             said = f"{self.name}: {type(error).__name__}: {str(error)[:200]}"
-            if kinds & {"NetworkError", "OSError"}:
+            if kinds & _PASSING:
                 raise failed(said) from error
             raise ProviderRefused(said) from error
         if not isinstance(answer, list):
             raise failed(f"{self.name}: the answer is no list of candles")
+        if not answer and not self._readable():
+            raise failed(f"{self.name}: the answer is no JSON: a page of maintenance, or a proxy's")
         return answer
+
+    def _readable(self) -> bool:
+        """Whether the server's last words were JSON.
+
+        ccxt takes anything else for a list without candles, which would end the series here.
+        """
+        said = getattr(self._exchange, "last_http_response", None)
+        if not isinstance(said, str) or not said.strip():
+            return said is None
+        try:
+            json.loads(said)
+        except ValueError:
+            return False
+        return True
 
 
 def _label(timeframe: int) -> str:
