@@ -49,7 +49,10 @@ def register(module_names: Iterable[str] = (), *, entry_points: bool = True) -> 
             raise _bad(module_name, f"cannot be imported: {type(error).__name__}: {error}") from error
         offered = _offered(module)
         if not offered:
-            raise _bad(module_name, "offers no function or class with signals(bars, params)")
+            raise _bad(
+                module_name,
+                "offers no strategy: call the function signals(bars, params), or list it in STRATEGIES",
+            )
         names += [register_plugin(item, origin=module_name) for item in offered]
     if entry_points:
         for point in importlib.metadata.entry_points(group=GROUP):

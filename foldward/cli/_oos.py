@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from foldward.cli._output import print_json, print_table, say
 from foldward.cli._split import cpcv as cpcv_group
 from foldward.cli._split import wfv as wfv_group
 from foldward.cli._watch import WatchOption, repeat
-from foldward.cli._words import span
+from foldward.cli._words import grid_of, span
 from foldward.contracts import clock
 from foldward.contracts.durations import age
 from foldward.contracts.errors import ConfigError
@@ -170,31 +171,45 @@ command(group, "show")(show)
 command(group, "cancel")(cancel)
 
 
+PurgeOption = Annotated[int, typer.Option("--purge", help="Bars left out against labels that reach over.")]
+EmbargoOption = Annotated[int, typer.Option("--embargo", help="Further bars left out.")]
+GridOption = Annotated[
+    Path | None, typer.Option("--grid", help="TOML/JSON: each parameter a list of values; folds choose anew.")
+]
+
+
 def wfv_start(
     ctx: Context,
     names: Names,
     now: NowOption = False,
     train: Annotated[str | None, typer.Option(help="Bars, or 90d (default: classic 80/20).")] = None,
     test: Annotated[str | None, typer.Option(help="Bars, or 30d.")] = None,
+    step: Annotated[str | None, typer.Option(help="Bars, or 30d (default: as test).")] = None,
     anchored: Annotated[
         bool, typer.Option("--anchored", help="Training always starts at the first bar.")
     ] = False,
+    purge: PurgeOption = 0,
+    embargo: EmbargoOption = 0,
+    grid: GridOption = None,
 ) -> int:
-    """Queue a walk-forward validation."""
-    plan: dict[str, Any] = {"mode": "classic"}
+    """Queue a walk-forward validation; a plan that the candles cannot carry is refused at once."""
     if (train is None) != (test is None):
         raise ConfigError(
             "config.usage", "--train and --test belong together", hint="for example --train 90d --test 30d"
         )
-    if anchored and train is None:
+    given = {"--anchored": anchored, "--step": step, "--purge": purge, "--embargo": embargo}
+    alone = [option for option, value in given.items() if value and train is None]
+    if alone:
         raise ConfigError(
-            "config.usage", "--anchored needs --train and --test", hint="--train 90d --test 30d"
+            "config.usage", f"{alone[0]} needs --train and --test", hint="--train 90d --test 30d"
         )
+    plan: dict[str, Any] = {"mode": "classic"}
     if train is not None and test is not None:
-        from foldward.splits import WalkForward
-
         plan = {"mode": "anchored" if anchored else "rolling", "train": span(train), "test": span(test)}
-        WalkForward(plan["train"], plan["test"], anchored=anchored)  # refuses here what no data could mend
+        gaps = {"purge": purge, "embargo": embargo, "step": None if step is None else span(step)}
+        plan |= {key: value for key, value in gaps.items() if value}
+    if grid is not None:
+        plan["grid"] = grid_of(grid)
     return _submit(ctx, names, "wfv", now, plan)
 
 
@@ -204,12 +219,16 @@ def cpcv_start(
     now: NowOption = False,
     groups: Annotated[int, typer.Option(help="N: contiguous groups of days.")] = 10,
     test_groups: Annotated[int, typer.Option(help="k: groups tested at once.")] = 2,
+    purge: PurgeOption = 0,
+    embargo: EmbargoOption = 0,
+    grid: GridOption = None,
 ) -> int:
-    """Queue a combinatorial purged cross-validation."""
-    from foldward.splits import CombinatorialPurged
-
-    CombinatorialPurged(groups, test_groups)  # refuses here what no data could mend
-    return _submit(ctx, names, "cpcv", now, {"groups": groups, "test_groups": test_groups})
+    """Queue a combinatorial purged cross-validation; an impossible plan is refused at once."""
+    plan: dict[str, Any] = {"groups": groups, "test_groups": test_groups}
+    plan |= {key: value for key, value in (("purge", purge), ("embargo", embargo)) if value}
+    if grid is not None:
+        plan["grid"] = grid_of(grid)
+    return _submit(ctx, names, "cpcv", now, plan)
 
 
 command(wfv_group, "start")(wfv_start)

@@ -20,7 +20,7 @@ cpcv = typer.Typer(help="Combinatorial purged cross-validation.")
 
 Purge = Annotated[int, typer.Option("--purge", help="Bars removed before each test part.")]
 Embargo = Annotated[int, typer.Option("--embargo", help="Bars removed after each test part.")]
-Grid = Annotated[Path | None, typer.Option("--grid", help="TOML/JSON: parameter = [values].")]
+Grid = Annotated[Path | None, typer.Option("--grid", help="TOML/JSON: each parameter a list of values.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -39,7 +39,7 @@ def moment_of(name: str, text: str | None) -> int | None:
 
 def span(text: str) -> int | str:
     """Bars as a number, a duration as it is."""
-    return int(text) if text.isdigit() else text
+    return int(text) if text.isdecimal() else text
 
 
 def grid_of(file: Path) -> dict[str, list[float]]:
@@ -52,7 +52,9 @@ def grid_of(file: Path) -> dict[str, list[float]]:
         plain = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise ConfigError("config.unreadable", f"{file} cannot be read: {error}", file=str(file)) from error
-    axes = plain.get("grid", plain)
+    axes = plain.get("grid", plain) if isinstance(plain, dict) else None
+    if not isinstance(axes, dict):
+        raise ConfigError("config.invalid", f"{file} is not a table of parameters", hint="period = [10, 20]")
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
             raise ConfigError(

@@ -252,7 +252,7 @@ def test_a_module_that_cannot_be_imported_is_named():
 
 def test_a_module_that_offers_nothing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "empty_house", types.ModuleType("empty_house"))
-    with pytest.raises(RequestError, match="offers no function or class"):
+    with pytest.raises(RequestError, match="offers no strategy"):
         register(["empty_house"], entry_points=False)
 
 

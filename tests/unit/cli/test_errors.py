@@ -36,6 +36,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("backtest --data x.csv --kind sma --seed -1", 2, "is not a seed"),
         ("backtest --data x.csv --kind sma --start soon", 2, "neither Unix seconds nor ISO-8601"),
         ("backtest --data x.csv --kind sma --zero-cost --spread 1", 2, "contradicts"),
+        ("wfv start a --step 30", 2, "--step needs --train and --test"),
+        ("wfv start a --train 90d", 2, "--train and --test belong together"),
+        ("wfv run --data x.csv --kind sma --classic --grid list.json", 2, "is not a table of parameters"),
         ("wfv run --data x.csv --kind sma", 2, "either --classic or --train"),
         ("wfv run --data x.csv --kind sma --train 90d", 2, "--train needs --test"),
         ("strategies grid --kind sma --symbol X -t H1 -p sma_short=a,b", 2, "is not K=V,V"),
@@ -49,6 +52,7 @@ def test_a_wrong_line_is_answered_in_one_line(
         (finding,) = json.loads(capsys.readouterr().out)["findings"]
         assert finding["code"] == "data.missing_file"
         return
+    Path("list.json").write_text("[1, 2]")
     assert run(line.split()) == exit_code
     captured = capsys.readouterr()
     assert captured.out == ""
