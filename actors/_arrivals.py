@@ -44,7 +44,8 @@ class Arrivals:
                 return [_nobodys(result, raw, peer_id, len(named))]
             (request_id,) = named
             result = msgspec.structs.replace(result, request_id=request_id)
-        if self._peers.silent:
+        if peer is not None:
+            peer.answered_at = now
             self._peers.silent.discard(peer_id)
         lease = self._flight.leases.get(request_id)
         if lease is not None and lease.peer.id == peer_id and not lease.asked and not lease.answered:

@@ -6,6 +6,7 @@ the answer, with the answer to something sent later (a peer works in order), by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from actors._buffer import Work
@@ -73,6 +74,7 @@ class Peer:
     """A worker or legacy peer that is connected."""
 
     __slots__ = (
+        "answered_at",
         "beat_at_us",
         "breaker",
         "capacity",
@@ -111,6 +113,7 @@ class Peer:
         self.version = version
         self.joined_us = joined_us
         self.beat_at_us = joined_us
+        self.answered_at = -math.inf  # clock.now() seconds
         self.gone = False
         self.holding: dict[int, Lease] = {}  # by serial, so in the order of sending
         self.trouble = True  # a failure since the last success that the breaker heard of

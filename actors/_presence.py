@@ -12,7 +12,7 @@ import msgspec
 from actors._effects import Effects, Tell
 from actors._flight import Flight
 from actors._link_news import News
-from actors._peers import Lease, Peers
+from actors._peers import Lease, Peer, Peers
 from foldward.contracts.jobs import Heartbeat
 from foldward.contracts.messages import PeerJoined, PeerLeft, PeerResized, WorkReturned
 from foldward.resilience import State
@@ -40,6 +40,7 @@ class Presence:
         self._news = news
         self._grace_s = grace_s
         self._returns: list[_Return] = []
+        self._suspects: dict[str, float] = {}  # peers whose HEARTBEATs are missing → how long is too long
 
     def joined(self, message: PeerJoined, now: float, now_us: int) -> Effects:
         """A peer can take work; whatever an earlier connection of that name held comes back."""
@@ -69,6 +70,7 @@ class Presence:
         peer = self._peers.leave(peer_id)
         if peer is None:
             return []
+        self._suspects.pop(peer_id, None)
         silent = reason.startswith("silent")
         if silent:
             peer.failed(None)  # a dead one leaves at once: this one was there and said nothing
@@ -88,11 +90,28 @@ class Presence:
         return self._news.after(told)
 
     def silent(self, peer_id: str, silent_s: float, now: float, now_us: int) -> Effects:
-        """A peer that is still connected has sent no sign of life for too long: its breaker opens, and what
-        it holds waits for whoever is heard next. Nothing is counted against the requests."""
+        """A connected peer has sent no HEARTBEAT for too long: when it has not answered anything either, its
+        breaker opens, and what it holds waits for whoever is heard next. Nothing is counted against the
+        requests."""
         peer = self._peers.get(peer_id)
         if peer is None:
             return []
+        self._suspects[peer_id] = silent_s
+        return self.watch(now, now_us)
+
+    def watch(self, now: float, now_us: int) -> Effects:
+        """Whoever sends no HEARTBEATs any more is silent once the answers stop as well."""
+        effects: Effects = []
+        for peer_id, silent_s in list(self._suspects.items()):
+            peer = self._peers.get(peer_id)
+            if peer is None or now - peer.answered_at >= silent_s:
+                del self._suspects[peer_id]
+                if peer is not None:
+                    effects += self._fell_silent(peer, silent_s, now, now_us)
+        return effects
+
+    def _fell_silent(self, peer: Peer, silent_s: float, now: float, now_us: int) -> Effects:
+        peer_id = peer.id
         self._peers.silent.add(peer_id)
         peer.trip()
         held = self._flight.held_by(peer)
@@ -106,6 +125,7 @@ class Presence:
         if peer is None:
             return []
         peer.beat_at_us = at_us
+        self._suspects.pop(peer_id, None)
         capacity = beat.data.get("capacity")
         if capacity is not None and 1 <= capacity <= MAX_CAPACITY:
             peer.capacity, peer.declared = int(capacity), True

@@ -345,7 +345,8 @@ class Dispatcher(ProductActor):
     def _tick(self, _message: Tick) -> Effects:
         now, now_us = clock.now(), clock.utc_us()
         desk = self._desk
-        effects = desk.presence.returns(now, now_us) + desk.expire(now, now_us)
+        presence = desk.presence
+        effects = presence.returns(now, now_us) + presence.watch(now, now_us) + desk.expire(now, now_us)
         if desk.flush.due(now):
             if len(desk.buffer) * 2 < desk.buffer.limit:
                 self._refill(now_us)

@@ -157,6 +157,29 @@ def test_an_answer_ends_a_silence_so_that_the_next_timeout_counts(room: Room) ->
     assert [item.request_id for item in failed(room.expire())] == [probe]
 
 
+def test_a_peer_without_beats_that_still_answers_is_silent_only_when_the_answers_stop(room: Room) -> None:
+    first, second = room.send()
+    room.answer(first)
+    room.time.sleep(29.9)
+    assert room.silent() == []
+    room.answer(second)
+    room.time.sleep(29.9)
+    assert room.desk.presence.watch(room.time.now, room.time.utc_us) == []
+    room.time.sleep(0.1)
+    effects = room.desk.presence.watch(room.time.now, room.time.utc_us)
+    assert events(effects) == ["breaker.opened"]
+    assert room.desk.presence.watch(room.time.now, room.time.utc_us) == []
+
+
+def test_a_beat_ends_the_suspicion(room: Room) -> None:
+    first, _ = room.send()
+    room.answer(first)
+    assert room.silent() == []
+    room.beat()
+    room.time.sleep(1000.0)
+    assert room.desk.presence.watch(room.time.now, room.time.utc_us) == []
+
+
 def test_the_silence_of_somebody_who_is_not_there_means_nothing(room: Room) -> None:
     assert room.desk.presence.silent("ghost", 30.0, room.time.now, room.time.utc_us) == []
 
