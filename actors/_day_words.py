@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from foldward.contracts.durations import age
+
 SHOWN = 20  # rows of a list in Markdown; the JSON has the rest
 _MOSTLY = 0.95  # share of answered requests below which a day is not a good one
 _FAILING = 0.10  # failed attempts per send
@@ -24,7 +26,7 @@ def attention(report: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append((what, "their strategies are INVALID", "foldward failures --by strategy"))
     if report["stuck"]:
         oldest = report["stuck"][0]
-        why = f"the longest for {_age(oldest['age_s'])}: {oldest['why']}"
+        why = f"the longest for {age(oldest['age_s'])}: {oldest['why']}"
         many = len(report["stuck"])
         what = "100 requests or more are stuck" if many >= 100 else f"stuck: {_many(many, 'request')}"
         found.append((what, why, f"foldward why {oldest['request_id']}"))
@@ -93,13 +95,6 @@ def _reasons(dead: Mapping[str, Any]) -> str:
     return ", ".join(f"{count} {name}" for name, count in (dead.get("by_reason") or {}).items())
 
 
-def _age(seconds: float) -> str:
-    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} d"
-
-
 def markdown(report: Mapping[str, Any]) -> str:
     """The whole report as Markdown."""
     events = report["events"] or {}
@@ -130,7 +125,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         *_section(
             "Stuck",
             ("request", "strategy", "age", "why"),
-            [(i["request_id"], i["name"], _age(i["age_s"]), i["why"]) for i in report["stuck"]],
+            [(i["request_id"], i["name"], age(i["age_s"]), i["why"]) for i in report["stuck"]],
             "None.",
         ),
         *_section(

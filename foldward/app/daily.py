@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from actors.daily import kpi_rows, time_rows
 from foldward.app import _plots
+from foldward.contracts.durations import age
 from foldward.files import atomic_write
 
 _NO_EVENTS: dict[str, Any] = {"complete": True, "moves": [], "restarts": [], "refused": [], "opened": []}
@@ -44,7 +45,7 @@ def render(report: Mapping[str, Any]) -> str:
     jinja.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
     jinja.filters["percent"] = lambda value: "–" if value is None else f"{value:.1%}"
     jinja.filters["seconds"] = _seconds
-    jinja.filters["age"] = _age
+    jinja.filters["age"] = age
     kpis = report["kpis"]
     standing = {
         name: {
@@ -79,10 +80,3 @@ def _seconds(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value * 1000:.3g} ms" if value < 1 else f"{value:,.3g} s" if value < 1000 else f"{value:,.0f} s"
-
-
-def _age(seconds: float) -> str:
-    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} d"
