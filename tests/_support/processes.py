@@ -5,14 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from foldward.console import Client
 from foldward.contracts.errors import FoldwardError
+from foldward.data import bundled_dir
 
 COMMAND = [sys.executable, "-m", "foldward.cli"]
 SMALL = """
@@ -112,3 +115,18 @@ class Shell:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait(5)
+
+
+@contextmanager
+def small_core(workers: int) -> Iterator[Shell]:
+    """A core with ten strategies on the bundled prices, in a home of its own."""
+    with tempfile.TemporaryDirectory(prefix="fw-") as folder:
+        shell = Shell(Path(folder) / "home")
+        file = Path(folder) / "small.toml"
+        file.write_text(SMALL)
+        try:
+            shell.json("strategies", "import", str(file))
+            shell.core("--data", str(bundled_dir()), "--workers", str(workers))
+            yield shell
+        finally:
+            shell.close()

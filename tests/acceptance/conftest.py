@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import SMALL, Shell
+from processes import SMALL, Shell, small_core
 
 from foldward.data import bundled_dir
 
@@ -24,15 +24,8 @@ def shell() -> Iterator[Shell]:
 @pytest.fixture(scope="module")
 def lasting() -> Iterator[Shell]:
     """One core with the small set and two workers, for tests that leave it as it was."""
-    with tempfile.TemporaryDirectory(prefix="fw-") as folder:
-        made = Shell(Path(folder) / "home")
-        (Path(folder) / "small.toml").write_text(SMALL)
-        try:
-            made.json("strategies", "import", str(Path(folder) / "small.toml"))
-            made.core("--data", str(bundled_dir()), "--workers", "2")
-            yield made
-        finally:
-            made.close()
+    with small_core(2) as shell:
+        yield shell
 
 
 @pytest.fixture

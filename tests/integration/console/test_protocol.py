@@ -8,20 +8,17 @@ import json
 import random
 import socket
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import SMALL, Shell
+from processes import Shell, small_core
 
 from foldward.console import Client
 from foldward.contracts.errors import CATALOGUE, FoldwardError
-from foldward.data import bundled_dir
 from supervision.inspect import MAX_LINE
 
 pytestmark = pytest.mark.slow
@@ -32,15 +29,8 @@ OURS = set(CATALOGUE) - {"internal.bug"}
 
 @pytest.fixture(scope="module")
 def core() -> Iterator[Shell]:
-    with tempfile.TemporaryDirectory(prefix="fw-") as folder:
-        shell = Shell(Path(folder) / "home")
-        (Path(folder) / "small.toml").write_text(SMALL)
-        try:
-            shell.json("strategies", "import", str(Path(folder) / "small.toml"))
-            shell.core("--data", str(bundled_dir()), "--workers", "1")
-            yield shell
-        finally:
-            shell.close()
+    with small_core(1) as shell:
+        yield shell
 
 
 @pytest.fixture(autouse=True)

@@ -1,26 +1,14 @@
 """The DBWriter in a tree when the file is held by another, and when its thread hangs."""
 
 import pytest
+from writer_tree import ask, writer_tree
 
-from actors.db_writer import DBWriter
 from foldward.contracts.facts import AdmitRequest, LeaseRequest, SetMeta
 from foldward.contracts.messages import Notify, Write
-from foldward.settings import StorageTable
 from storage.reads import Reader
-from supervision import KEEP, Actor, Child, Inbox, boot, supervisor
+from supervision import Inbox
 
 T0 = 1_770_000_000_000_000
-
-
-class Listener(Actor):
-    """Stands in for the notifier and tells an inbox."""
-
-    def __init__(self, inbox):
-        super().__init__()
-        self.inbox = inbox
-
-    def on_receive(self, message):
-        self.inbox.tell(message)
 
 
 @pytest.fixture
@@ -30,29 +18,8 @@ def alarms():
 
 @pytest.fixture
 def tree(tmp_path, alarms):
-    settings = StorageTable(synchronous="NORMAL", busy_timeout_ms=20)
-    root = boot(
-        supervisor(
-            "root",
-            Child("notifier", Listener, args=(alarms,)),
-            Child(
-                "db_writer",
-                DBWriter,
-                kwargs={"database": tmp_path / "foldward.db", "settings": settings},
-                inbox=KEEP,
-                hang_after=0.3,
-            ),
-            intensity=5,
-        )
-    )
-    yield root
-    root.stop(5)
-
-
-def ask(root, fact, **fields):
-    inbox = Inbox()
-    root.names.lookup("db_writer").tell(Write(fact=fact, reply_to=inbox, tag="t", **fields))
-    return inbox.get(5)
+    with writer_tree(tmp_path / "foldward.db", alarms, hang_after=0.3) as root:
+        yield root
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from freezegun import freeze_time
+from writer_tree import ask, writer_tree
 
 from actors._write_desk import WriteDesk
 from actors.db_writer import DBWriter, retention
@@ -11,7 +12,7 @@ from foldward.contracts.facts import AdmitRequest, CountUp, Prune, SetMeta
 from foldward.contracts.messages import Tick, Write, Written
 from foldward.settings import RetentionTable, StorageTable
 from storage.reads import Reader
-from supervision import KEEP, Actor, Child, Inbox, StartFailed, boot, supervisor
+from supervision import Child, Inbox, StartFailed, boot, supervisor
 
 T0 = 1_770_000_000_000_000
 
@@ -162,17 +163,6 @@ def test_retention_counts_back_from_now():
 # --- the actor in a tree
 
 
-class Listener(Actor):
-    """Stands in for the notifier and tells an inbox."""
-
-    def __init__(self, inbox):
-        super().__init__()
-        self.inbox = inbox
-
-    def on_receive(self, message):
-        self.inbox.tell(message)
-
-
 @pytest.fixture
 def alarms():
     return Inbox()
@@ -180,28 +170,8 @@ def alarms():
 
 @pytest.fixture
 def tree(tmp_path, alarms):
-    settings = StorageTable(synchronous="NORMAL", busy_timeout_ms=20)
-    root = boot(
-        supervisor(
-            "root",
-            Child("notifier", Listener, args=(alarms,)),
-            Child(
-                "db_writer",
-                DBWriter,
-                kwargs={"database": tmp_path / "foldward.db", "settings": settings},
-                inbox=KEEP,
-            ),
-            intensity=5,
-        )
-    )
-    yield root
-    root.stop(5)
-
-
-def ask(root, fact, **fields):
-    inbox = Inbox()
-    root.names.lookup("db_writer").tell(Write(fact=fact, reply_to=inbox, tag="t", **fields))
-    return inbox.get(5)
+    with writer_tree(tmp_path / "foldward.db", alarms) as root:
+        yield root
 
 
 def test_the_actor_creates_the_file_and_answers_after_the_commit(tree, tmp_path):
