@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,17 @@ def bench(context: typer.Context) -> None:
 
 def chaos(context: typer.Context) -> None:
     """Kill core and peers under load, then prove that nothing was lost (see `foldward chaos --help`)."""
-    raise typer.Exit(guarded(lambda: _run(["-m", "foldward.testing.chaos", *context.args])))
+
+    def work() -> int:
+        if importlib.util.find_spec("foldward.testing") is None:
+            raise ConfigError(
+                "config.usage",
+                "the kill test is not installed with this package",
+                hint="install Foldward whole, or run it in a checkout: ./scripts/chaos",
+            )
+        return _run(["-m", "foldward.testing.chaos", *context.args])
+
+    raise typer.Exit(guarded(work))
 
 
 def _run(line: list[str]) -> int:
