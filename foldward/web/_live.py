@@ -74,6 +74,7 @@ def _line(row: EventRow, name: str, kind: str) -> dict[str, Any]:
     data = row.data
     said = data.get("error") or data.get("reason") or ""
     return {
+        "id": row.id,
         "at": row.at,
         "event": row.event,
         "of": row.request_id,

@@ -46,7 +46,8 @@ def test_the_tree_shows_a_killed_worker_and_its_successor_by_itself(browser: Bro
 
 def test_a_child_is_restarted_by_a_click(signed_in: Browser, site: Site) -> None:
     signed_in.open(f"{site.url}/tree")
-    signed_in.reads("running", "#node-reporter")
+    before = signed_in.reads("running", "#node-reporter")
+    until(lambda: signed_in.text("#node-reporter") != before, 10, "an update under the button")
     signed_in.click("#node-reporter button")
     signed_in.confirm()
     signed_in.reads("reporter was restarted", "#outcome")
@@ -160,6 +161,15 @@ def test_the_keyboard_is_enough(signed_in: Browser, site: Site) -> None:
     first = signed_in.driver.switch_to.active_element
     assert first.text.startswith("held")
     assert first.value_of_css_property("outline-style") == "solid"
+
+
+def test_a_live_update_leaves_the_focus_where_it_is(signed_in: Browser, site: Site) -> None:
+    signed_in.open(f"{site.url}/tree")
+    script = "const button = document.querySelector('#node-heartbeat button'); button.focus(); return button"
+    button = signed_in.driver.execute_script(script)
+    before = signed_in.text("#node-heartbeat")
+    until(lambda: signed_in.text("#node-heartbeat") != before, 10, "an update of its age")
+    assert signed_in.driver.switch_to.active_element == button
 
 
 def test_without_script_a_button_is_a_plain_form(signed_in: Browser, site: Site) -> None:
