@@ -23,8 +23,8 @@ _ADMIT = Bulk(
     " AND digest = v.column5 AND conflicts = 0)"
     " ON CONFLICT DO NOTHING",
 )
-# The rows that this transaction just added: a new row is always the last one of the table.
-_ADDED = "SELECT request_id FROM oos_queue ORDER BY rowid DESC LIMIT ?"
+# A new row is always the last one of the table.
+_TAKE_BACK = "DELETE FROM oos_queue WHERE rowid IN (SELECT rowid FROM oos_queue ORDER BY rowid DESC LIMIT ?)"
 _ANSWERED = (
     "SELECT request_id FROM results WHERE substr(digest, 8, 16) = substr(?1, 8, 16)"
     " AND digest = ?1 AND conflicts = 0 ORDER BY rowid DESC LIMIT 1"
@@ -41,53 +41,42 @@ def admit_request(session: Session, fact: AdmitRequest) -> dict[str, Any]:
 def admit_requests(session: Session, facts: Sequence[AdmitRequest]) -> list[dict[str, Any]]:
     """A new pending row for each that may have one; what became of each, in their order."""
     room = min(fact.max_open for fact in facts) - session.open_rows
-    if len(facts) > max(1, room):  # near the bound each is looked at by itself
+    if len(facts) <= room:
+        count = session.many(_ADMIT, list(map(_row, facts)))
+        if count == len(facts):
+            session.open_rows += count
+            return [_begun(session, fact) for fact in facts]
+        if len(facts) > 1 and count:
+            session.execute(_TAKE_BACK, (count,))
+    if len(facts) > 1:  # near the bound, and when some have no row, each is looked at in its turn
         return [admit_requests(session, (fact,))[0] for fact in facts]
-    added = _add(session, facts) if room > 0 else set()
-    outcomes = []
-    for fact in facts:
-        if fact.request_id in added:
-            added.remove(fact.request_id)
-            _begin(session, fact)
-            outcomes.append({"status": "queued", "request_id": fact.request_id, "code": None})
-        else:
-            outcomes.append(_not_added(session, fact))
-    return outcomes
+    return [_not_added(session, facts[0])]
 
 
-def _add(session: Session, facts: Sequence[AdmitRequest]) -> set[str]:
-    """Insert those that can be; their ids. Of two that exclude each other the first one wins."""
-    rows = [
-        (
-            fact.request_id,
-            fact.name,
-            fact.requested_us,
-            fact.kind,
-            fact.digest,
-            fact.run_id,
-            fact.trace_id,
-            fact.due_us,
-            fact.priority,
-            fact.group_id,
-            fact.parent_id,
-            fact.origin,
-            fact.fingerprint,
-            fact.window_start,
-            fact.window_end,
-            fact.window_bars,
-            zlib.crc32(fact.payload),
-            fact.payload,
-        )
-        for fact in facts
-    ]
-    count = session.many(_ADMIT, rows)
-    session.open_rows += count
-    if count == len(rows):
-        return {fact.request_id for fact in facts}
-    return {row[0] for row in session.execute(_ADDED, (count,)).fetchall()} if count else set()
+def _row(fact: AdmitRequest) -> tuple[Any, ...]:
+    return (
+        fact.request_id,
+        fact.name,
+        fact.requested_us,
+        fact.kind,
+        fact.digest,
+        fact.run_id,
+        fact.trace_id,
+        fact.due_us,
+        fact.priority,
+        fact.group_id,
+        fact.parent_id,
+        fact.origin,
+        fact.fingerprint,
+        fact.window_start,
+        fact.window_end,
+        fact.window_bars,
+        zlib.crc32(fact.payload),
+        fact.payload,
+    )
 
 
-def _begin(session: Session, fact: AdmitRequest) -> None:
+def _begun(session: Session, fact: AdmitRequest) -> dict[str, Any]:
     session.count("requested")
     session.event(
         fact.request_id,
@@ -102,6 +91,7 @@ def _begin(session: Session, fact: AdmitRequest) -> None:
             "end_ts": fact.window_end,
         },
     )
+    return {"status": "queued", "request_id": fact.request_id, "code": None}
 
 
 def _not_added(session: Session, fact: AdmitRequest) -> dict[str, Any]:

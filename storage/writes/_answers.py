@@ -91,31 +91,34 @@ def apply_result(session: Session, fact: ApplyResult) -> dict[str, Any]:
 
 def apply_results(session: Session, facts: Sequence[ApplyResult]) -> list[dict[str, Any]]:
     """Make answers true, each exactly once; what became of each, in their order."""
-    firsts: dict[str, int] = {}
-    for place, fact in enumerate(facts):
+    for fact in facts:
         result = fact.result
         if result.error is not None or result.code is not None:
             raise refuse("an error is not a result; it is a failed attempt", request_id=result.request_id)
-        firsts.setdefault(result.request_id, place)
-    rows = _opened.decode(session.execute(_OPEN, (to_json(list(firsts)),)).get)
+    asked = dict.fromkeys(fact.result.request_id for fact in facts)
+    rows = _opened.decode(session.execute(_OPEN, (to_json(list(asked)),)).get)
     opened = {row.request_id: row for row in rows}
     run = _Run(session)
-    outcomes: list[dict[str, Any]] = [{}] * len(facts)
-    after = []
-    for place, fact in enumerate(facts):
+    outcomes: list[dict[str, Any]] = []
+    for fact in facts:
         row = opened.pop(fact.result.request_id, None)
-        if row is None:
-            after.append(place)
-        else:
-            outcomes[place] = run.answer(fact, row)
-    if not run.write():
-        # An answer stands already and its row is a remainder.
-        if len(facts) > 1:
-            raise refuse("some of these requests have a result and a row")
-        outcomes[0], after = {}, [0]
-    for place in after:
-        outcomes[place] = late(session, facts[place])
+        if row is not None:
+            outcomes.append(run.answer(fact, row))
+            continue
+        _write(run, facts)
+        outcomes.append(late(session, fact))
+    if not _write(run, facts):
+        return [late(session, facts[0])]
     return outcomes
+
+
+def _write(run: _Run, facts: Sequence[ApplyResult]) -> bool:
+    """False when the only answer of the run stands already, and its row was a remainder: it is gone now."""
+    if run.write():
+        return True
+    if len(facts) > 1:  # each by itself, then
+        raise refuse("some of these requests have a result and a row")
+    return False
 
 
 class _Run:
@@ -224,23 +227,25 @@ class _Run:
         }
 
     def write(self) -> bool:
-        """False when a result stood in the way: then nothing but the rows of the queue has changed."""
-        session = self._session
-        if not self._taken:
+        """Write what was gathered. False: a result stands already, and only rows are gone."""
+        session, taken = self._session, self._taken
+        if not taken:
             return True
-        session.execute(_TAKE, (to_json(self._taken),))
-        if session.connection.changes() != len(self._taken):
-            raise refuse(f"of {len(self._taken)} open requests not all could be closed")
-        session.open_rows -= len(self._taken)
-        if session.many(_INSERT, self._results) != len(self._results):
+        session.execute(_TAKE, (to_json(taken),))
+        if session.connection.changes() != len(taken):
+            raise refuse(f"of {len(taken)} open requests not all could be closed")
+        session.open_rows -= len(taken)
+        if session.many(_INSERT, self._results) != len(taken):
             return False
         session.many(_TRADES, self._trades)
         self._strategies.write()
-        session.count("success", len(self._taken))
+        session.count("success", len(taken))
         for counted in self._counted:
             session.latency(*counted)
         for request_id, at_us, told in self._events:
             session.event(request_id, at_us, "oos.result", told)
+        for gathered in (taken, self._results, self._trades, self._counted, self._events):
+            gathered.clear()
         return True
 
 

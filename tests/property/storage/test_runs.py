@@ -32,7 +32,21 @@ def strategy(name, version=0):
     return Strategy(name=name, kind="sma", params={"n": float(version)}, symbol="X")
 
 
-def admit(n, name, kind, work, at, version):
+# Per id: name, kind, work. A request id means one piece of work, and equal work has one name and kind.
+WORK = [
+    ("a", "oos", 0),
+    ("a", "oos", 1),
+    ("a", "oos", 0),
+    ('b"\u0000\n', "backtest", 2),
+    ('b"\u0000\n', "backtest", 2),
+    ("ß", "wfv", 3),
+    ("d", "backtest", 4),
+    ("a", "backtest", 5),
+]
+
+
+def admit(n, at, version):
+    name, kind, work = WORK[n]
     job = Backtest(request_id=rid(n), strategy=strategy(name, version), phase=kind)
     return AdmitRequest(
         request_id=rid(n),
@@ -42,7 +56,7 @@ def admit(n, name, kind, work, at, version):
         payload=dumps(job),
         requested_us=T0 + at,
         due_us=T0,
-        max_open=6,
+        max_open=5,
     )
 
 
@@ -61,9 +75,7 @@ def answer(n, digest, sharpe, pnl, reasons, trades, at, attempt, verdict):
     return ApplyResult(result=result, received_us=T0 + at, at_us=T0 + at)
 
 
-ADMIT = st.builds(
-    admit, IDS, NAMES, st.sampled_from(["oos", "backtest", "wfv"]), st.integers(0, 9), IDS, st.integers(0, 1)
-)
+ADMIT = st.builds(admit, IDS, IDS, st.integers(0, 1))
 LEASE = st.builds(
     lambda n, at: LeaseRequest(request_id=rid(n), worker="w", sent_us=T0 + at, deadline_us=T0 + 99), IDS, IDS
 )
@@ -116,11 +128,22 @@ def content(path):
         return tables
 
 
+def as_the_queue_would(runs):
+    """An id that was answered is never admitted again: a request gets a fresh one."""
+    answered = set()
+    for run in runs:
+        for fact in run:
+            if isinstance(fact, ApplyResult):
+                answered.add(fact.result.request_id)
+            if not isinstance(fact, AdmitRequest) or fact.request_id not in answered:
+                yield fact
+
+
 @pytest.mark.slow
 @given(st.lists(RUN, min_size=1, max_size=6))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_runs_and_single_facts_leave_the_same_file_and_the_same_answers(runs):
-    facts = [fact for run in runs for fact in run]
+    facts = list(as_the_queue_would(runs))
     first = ImportStrategies(
         strategies=tuple(strategy(name) for name in ["a", 'b"\u0000\n', "ß"]), at_us=T0 - 9
     )

@@ -82,7 +82,7 @@ def test_dispatch_reads_partial_indexes_only(name, reader):
 
 # What is not a table: the rows that the statement brings along. And the rows just added, from the end.
 BROUGHT = ("SCAN CONSTANT ROW", "SCAN v", "SCAN asked VIRTUAL TABLE", "SCAN json_each VIRTUAL TABLE")
-NEWEST = "SELECT request_id FROM oos_queue ORDER BY rowid DESC LIMIT ?"
+NEWEST = "DELETE FROM oos_queue WHERE rowid IN (SELECT rowid FROM oos_queue ORDER BY rowid DESC LIMIT ?)"
 
 
 @pytest.mark.parametrize("together", [False, True])
