@@ -62,6 +62,7 @@ def web(
     ] = False,
 ) -> int:
     """Serve the dashboard; reads the database and core's socket, works while core is down."""
+    from foldward.app import logging
     from foldward.app.status import status
     from foldward.web.serve import login_address, serve
 
@@ -79,6 +80,8 @@ def web(
     if read_only:
         ctx.flags["web.read_only"] = True
     settings = ctx.settings.web
+    logs = ctx.home.logs
+    logging.configure("web", logs / "web.log" if logs.is_dir() else None, stderr_level="WARNING")
 
     def ready(url: str) -> None:
         say(f"dashboard: {url}")

@@ -125,6 +125,7 @@ def _server(home: Home, collect: StatusSource, settings: WebTable, access: Acces
     config = uvicorn.Config(
         make_app(home, collect, settings, access),
         log_level="warning",
+        log_config=None,  # into the process's own log, where secrets are masked
         access_log=False,
         timeout_graceful_shutdown=1,
         lifespan="off",
