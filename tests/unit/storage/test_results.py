@@ -219,3 +219,33 @@ def test_a_seed_beyond_a_signed_integer_comes_back(facts, do, reader):
 def test_an_unverified_window_stays_marked(facts, do, reader):
     run(facts, do, unverified=True)
     assert reader.result(ONE).unverified is True
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_row_that_stands_beside_its_result_goes_with_the_next_answer(together, facts, writer, reader, do):
+    do(facts.imported(), facts.admit(1), facts.answer(1))
+    do(facts.admit(1, digest="sha256:other"), facts.admit(2, name="beta"))
+    answers = [facts.answer(2, strategy_name="beta"), facts.answer(1)] if together else [facts.answer(1)]
+    outcomes = writer.apply(answers)
+    assert [outcome.value["outcome"] for outcome in outcomes] == ["applied", "duplicate"][not together :]
+    assert reader.request(ONE) is None
+    assert reader.counters()["success"] == len(answers)
+    assert writer.open_rows == (0 if together else 1)
+
+
+def test_a_duplicate_between_two_answers_leaves_their_revisions_in_order(facts, writer, reader, do):
+    do(facts.imported(facts.strategy("alpha"), facts.strategy("beta")))
+    do(facts.admit(1, name="alpha"), facts.admit(2, name="beta"))
+    first, second = facts.answer(1), facts.answer(2, strategy_name="beta")
+    outcomes = writer.apply([first, facts.answer(1, result_digest="sha256:bb"), second])
+    assert [outcome.value["outcome"] for outcome in outcomes] == ["applied", "nondeterministic", "applied"]
+    assert [row.name for row in reader.strategies(revision_gt=2)] == ["alpha", "beta"]
+    assert reader.strategy("alpha").verdict == "INVALID"
+
+
+def test_two_sides_of_one_strategy_in_one_run_are_both_stored(facts, writer, reader, do):
+    do(facts.imported(), facts.admit(1, kind="oos"), facts.admit(2, kind="backtest"))
+    outcomes = writer.apply([facts.answer(1, sharpe=0.5), facts.answer(2, sharpe=0.75)])
+    assert [outcome.value["current"] for outcome in outcomes] == [True, True]
+    row = reader.strategy("alpha")
+    assert (row.oos_sharpe, row.is_sharpe, row.revision) == (0.5, 0.75, 3)
