@@ -1,12 +1,23 @@
 """Verbs check what they are given, ask one actor, and hand back plain data."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from foldward.console._arguments import (
+    DropArguments,
+    IdArguments,
+    ImportArguments,
+    Nothing,
+    ReplayArguments,
+    SubmitArguments,
+)
 from foldward.console.verbs import Verbs, child_rows, worker_rows
 from foldward.contracts import messages
 from foldward.contracts.errors import FoldwardError, InternalError, RequestError, SupervisionError
+from supervision import inspect
 
 CORE = {"run_id": "run", "seed": 1, "config_snapshot": {}}
 
@@ -129,3 +140,55 @@ def test_workers_that_connect_from_elsewhere_stand_after_our_own() -> None:
         {"id": "worker-1", "state": "running", "pid": 7, "busy": 1},
         {"id": "far", "state": "running", "pid": 9, "busy": 2},
     ]
+
+
+PAGE = Path(__file__).parents[3] / "docs/INTERFACES.md"
+
+
+def test_the_page_of_interfaces_names_every_verb_and_every_argument() -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("## The console")[2]
+    named: dict[str, set[str]] = {}
+    for line in section.splitlines():
+        cells = line.split("|")
+        if len(cells) == 5 and "`" in cells[1]:
+            for verb in re.findall(r"`(\w+)`", cells[1]):
+                named[verb] = set(re.findall(r"`(\w+)`", cells[2]))
+    assert set(named) == set(inspect.Server(Root(), "/nowhere", verbs()).verbs)  # type: ignore[arg-type]
+    for verb, kind in {
+        "submit": SubmitArguments,
+        "cancel": IdArguments,
+        "dead_replay": ReplayArguments,
+        "dead_drop": DropArguments,
+        "import_strategies": ImportArguments,
+        "pause": Nothing,
+    }.items():
+        hidden = {"now"} if verb == "cancel" else set()  # retry's, which has one value today
+        assert named[verb] == set(kind.__struct_fields__) - hidden
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        ({"names": ["a", ""]}, "names[1]", "length >= 1"),
+        ({"names": ["a"], "plan": {"grid": {"x": [1, 10**30]}}}, "plan.grid.x[1]", "more than 64 bits"),
+        ({"names": ["a"], "plan": {"train": float("inf")}}, "plan.train", "finite"),
+        ({"names": ["\ud800"]}, "names[0]", "UTF-8"),
+        ({"names": ["a"], "nwo": True}, "nwo", "did you mean 'now'?"),
+    ],
+)
+def test_a_refused_argument_names_its_place(given: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(words)) as caught:
+        verbs()["submit"](given)
+    assert (caught.value.code, caught.value.context["field"]) == ("request.bad_param", field)
+
+
+def test_names_whose_candles_cannot_carry_a_plan_are_not_passed_on() -> None:
+    """The answer keeps the order asked, refused ones among the others."""
+    item = messages.SubmitOutcome(name="b", status="queued", request_id="r")
+    scheduler = Handle(messages.Submitted(tag=None, kind="wfv", items=(item,)))
+    refusal = messages.SubmitOutcome(name="a", status="refused", code="request.bad_plan", message="too long")
+    root = Root(wfv_scheduler=scheduler)
+    table = Verbs(root, CORE, None, lambda kind, names, plan: {"a": refusal}).table()  # type: ignore[arg-type]
+    answer = table["submit"]({"names": ["a", "b"], "kind": "wfv", "plan": {"train": 9, "test": 3}})
+    assert [(one["name"], one["status"]) for one in answer["items"]] == [("a", "refused"), ("b", "queued")]
+    assert scheduler.told[0].names == ("b",)
