@@ -14,6 +14,7 @@ from foldward.contracts.durations import age
 
 MOST_STUCK = 100  # the list ends there
 WORN = 0.5  # of a restart budget
+JOIN_S = 30.0  # a worker starts in a few seconds, on a busy machine in twenty
 UNWELL = ("backoff", "hung", "failed")
 _WORSE = {"bad": 0, "warn": 1}
 
@@ -126,6 +127,9 @@ def _of_machinery(status: Mapping[str, Any], tree: Mapping[str, Any] | None) -> 
         level = "bad" if node["state"] in ("hung", "failed") else "warn"
         word = "waits to be restarted" if node["state"] == "backoff" else f"is {node['state']}"
         yield Problem(level, f"{node['id']} {word}", why, href="/tree", link="Tree", child=node["id"])
+    for name in silent(status["workers"], tree):
+        why = "Its process runs, but it is not on the link and gets no work."
+        yield Problem("warn", f"{name} has not joined", why, href="/tree", link="Tree", child=name)
     for node in worn(tree):
         budget = node["budget"]
         why = (
@@ -159,6 +163,23 @@ def unwell(tree: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     children: Sequence[Mapping[str, Any]] = tree.get("children", ())
     here = [tree] if tree.get("state") in UNWELL else []
     return here + [node for child in children for node in unwell(child)]
+
+
+def silent(workers: Sequence[Mapping[str, Any]], tree: Mapping[str, Any] | None) -> list[str]:
+    """The worker processes that have run for a while and are not on the link."""
+    ages = {node["id"]: node.get("uptime_s") or 0.0 for node in _nodes(tree)}
+    return [
+        worker["id"]
+        for worker in workers
+        if worker["state"] == "starting" and ages.get(worker["id"], 0.0) >= JOIN_S
+    ]
+
+
+def _nodes(tree: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    if tree is not None:
+        yield tree
+        for child in tree.get("children", ()):
+            yield from _nodes(child)
 
 
 def worn(tree: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +19,9 @@ from foldward.web._live import overview_facts
 from foldward.web._site import Site
 from storage.reads.pages import PageReader
 
-DAY_US = 86_400 * clock.US
+HOUR_US = 3_600 * clock.US
+DAY_US = 24 * HOUR_US
+STRIP = 56  # height of its bars, in pixels
 MAX_TYPED = 200
 SPANS = {"1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 CAUSES = ("reason", "code", "strategy", "kind", "worker", "event")
@@ -220,11 +223,37 @@ class Pages:
 
 
 def _overview(reader: PageReader) -> dict[str, Any]:
+    now = clock.utc_us()
+    start = (now - DAY_US) // HOUR_US * HOUR_US + HOUR_US
     return {
+        "day": day_strip(start, reader.results_by_hour(start, now), reader.failures_by_hour(start, now)),
         "verdicts": reader.verdict_counts(),
         "best": _strategy_view.page(reader, None, "", 0)["rows"][:5],
         "failures": reader.failures(clock.utc_us() - DAY_US)[:5],
     }
+
+
+def day_strip(start_us: int, done: Sequence[int], failed: Sequence[int]) -> dict[str, Any]:
+    """{done, failed, most, bars: [{at, done, failed, done_px, failed_px}]}: a bar an hour up to now.
+
+    One failed step is seen beside a million results: what is not zero has three pixels at least.
+    """
+    most = max((*done, *failed, 1))
+
+    def pixels(count: int) -> int:
+        return max(3, round(STRIP * count / most)) if count else 0
+
+    bars = [
+        {
+            "at": clock.iso_ms(start_us + place * HOUR_US)[11:16],
+            "done": good,
+            "failed": bad,
+            "done_px": pixels(good),
+            "failed_px": pixels(bad),
+        }
+        for place, (good, bad) in enumerate(zip(done, failed, strict=False))
+    ]
+    return {"done": sum(done), "failed": sum(failed), "most": most, "height": STRIP, "bars": bars}
 
 
 def _one_of(given: str | None, allowed: tuple[str, ...]) -> str | None:

@@ -97,3 +97,12 @@ def test_a_supervisor_that_has_used_half_its_restarts_is_a_warning() -> None:
 def test_a_list_of_stuck_ones_that_is_cut_says_so() -> None:
     assert judge(status(), None, 1).title == "1 request stuck"
     assert judge(status(), None, 100).title == "100 requests or more stuck"
+
+
+def test_a_worker_that_runs_and_has_not_joined_is_a_warning_with_a_way_out() -> None:
+    workers = [{"id": "worker-1", "state": "starting"}, {"id": "worker-2", "state": "running"}]
+    tree = node("running", children=[node("running", id="worker-1", uptime_s=31.0)])
+    found = judge({**status(), "workers": workers}, tree, 0)
+    assert [(item.what, item.child) for item in found.problems] == [("worker-1 has not joined", "worker-1")]
+    tree["children"][0]["uptime_s"] = 5.0
+    assert judge({**status(), "workers": workers}, tree, 0).level == "good"

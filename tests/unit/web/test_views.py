@@ -7,6 +7,7 @@ import pytest
 from foldward.contracts.durations import age, duration
 from foldward.web import _format, _times_view, _trace
 from foldward.web._dead_view import as_hex, laid_out
+from foldward.web._pages import day_strip
 from foldward.web._strategy_view import POINTS, _thin
 
 
@@ -150,3 +151,14 @@ def test_a_long_curve_keeps_its_lowest_and_its_last_point() -> None:
     assert [12_345.0, 1.0] in kept
     assert kept[-1] == curve[-1]
     assert kept == sorted(kept)
+
+
+def test_a_single_failure_is_seen_beside_many_results() -> None:
+    strip = day_strip(1_770_120_000_000_000, [0, 5600, 100], [1, 0, 0])
+    assert (strip["done"], strip["failed"], strip["most"]) == (5700, 1, 5600)
+    assert [(bar["at"], bar["done_px"], bar["failed_px"]) for bar in strip["bars"]] == [
+        ("12:00", 0, 3),
+        ("13:00", 56, 0),
+        ("14:00", 3, 0),
+    ]
+    assert day_strip(0, [], [])["bars"] == []
