@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors._base import ProductActor
 from actors._beats import Beat, Beats
+from actors._frozen import Frozen, Seen
 from foldward.contracts import clock, ids
 from foldward.contracts.messages import Figures, Message, PeerBeat, PeerLeft, PeerSilent, Tick
 from foldward.settings import HeartbeatTable
 
 SOURCE = "BRAIN"
 WATCH_S = 1.0  # a silence is told at most so much later than it is one
+# A process is given up after so many silences: a compiler or an extension may hold its interpreter for long.
+AWAY = 4.0
 
 
 class Watch(Message, frozen=True, kw_only=True):
@@ -22,13 +26,26 @@ class Heartbeat(ProductActor):
     """Emits `heartbeat.sent` every `interval_s`, `heartbeat.recv` for a peer's, `heartbeat.lost` for silence.
 
     Told `PeerBeat` and `PeerLeft`; tells the Dispatcher `PeerSilent`. report_s: how often a sign of life goes
-    to the operator through the Notifier as well; None = never.
+    to the operator through the Notifier as well; None = never. workers: the processes of our own that run,
+    None while that is not known; end(id, pid) ends one of them that has been away for `AWAY` times `lost_s`.
     """
 
     service = "heartbeat"
 
-    def __init__(self, *, settings: HeartbeatTable, run_id: str = "-", report_s: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        settings: HeartbeatTable,
+        run_id: str = "-",
+        report_s: float | None = None,
+        workers: Callable[[], Sequence[Seen] | None] = tuple,
+        end: Callable[[str, int], Any] | None = None,
+    ) -> None:
         super().__init__()
+        self._workers = workers
+        self._end = end
+        self._away_s = AWAY * settings.lost_s
+        self._frozen = Frozen(self._away_s)
         self._settings = settings
         self._run_id = run_id
         self._report_s = report_s
@@ -69,6 +86,13 @@ class Heartbeat(ProductActor):
         for lost in self._beats.overdue(now):
             self._tell("heartbeat.lost", lost.id or lost.peer, lost.source, "lost")
             self.handle("dispatcher").tell(PeerSilent(peer=lost.peer, silent_s=now - lost.at))
+        if self._end is None:
+            return
+        for worker in self._frozen.look(self._workers(), now):
+            self._tell("heartbeat.lost", worker.id, "WORKER", "frozen")
+            body = f"pid {worker.pid} lives and has not answered for {self._away_s:g} s; it is replaced"
+            self.notify(f"frozen:{worker.id}", f"Worker {worker.id} is frozen", body)
+            self._end(worker.id, worker.pid)
 
     def _heard(self, message: PeerBeat, now: float) -> None:
         beat = message.beat

@@ -227,7 +227,12 @@ def _watch(parts: Parts) -> Child:
         Child(
             "heartbeat",
             Heartbeat,
-            kwargs={"settings": settings.heartbeat, "run_id": parts.run_id},
+            kwargs={
+                "settings": settings.heartbeat,
+                "run_id": parts.run_id,
+                "workers": parts.wiring.workers,
+                "end": parts.wiring.end_worker,
+            },
             inbox=KEEP,
             hang_after=DISK_S,
         ),

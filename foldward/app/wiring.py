@@ -6,14 +6,20 @@ callbacks may hurt the tree: what cannot be told is counted and logged.
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
 from typing import Any
 
 from loguru import logger
 
+from actors._frozen import Seen
 from actors._lost import letter_of
+from foldward.console.verbs import views
 from foldward.contracts import clock
 from foldward.contracts.messages import Emit, Notify, WorkerExited
 from supervision import Root
+from supervision.root import walk
 
 _ALARMS = {
     "supervisor.child_hung": "A part of the tree hung and was replaced",
@@ -85,6 +91,32 @@ class Wiring:
         facts = ", ".join(f"{key} {value}" for key, value in plain.items() if value not in (None, "", []))
         logger.error("crash report: {}{}", facts, f"\n{stack}" if stack else "")
 
+    def workers(self) -> list[Seen] | None:
+        """The worker processes that run, and whether each is connected; None while the dispatcher is away."""
+        root = self.root
+        if root is None:
+            return None
+        view = views(root).get("dispatcher")
+        if view is None:
+            return None
+        linked = {(peer["id"], peer["pid"]) for peer in view.get("workers", ())}
+        return [
+            Seen(node["id"], node["pid"], (node["id"], node["pid"]) in linked)
+            for node in _processes(root.snapshot())
+        ]
+
+    def end_worker(self, worker: str, pid: int) -> None:
+        """SIGKILL to a worker that does not answer, if it is still that process; then it is replaced."""
+        if self.root is not None and any(
+            (node["id"], node["pid"]) == (worker, pid) for node in _processes(self.root.snapshot())
+        ):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def worker_exited(self, worker: str, pid: int, code: int) -> None:
         """A worker process ended: the dispatcher hears it at once."""
         self.tell("dispatcher", WorkerExited(worker=worker, pid=pid, exit_code=code))
+
+
+def _processes(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node for node in walk(tree) if node["kind"] == "process" and node["state"] == "running"]

@@ -162,6 +162,8 @@ def main() -> int:
         wrap(name, kind, Fault(part, fault, int(nth), when) if name == part else None)
     if part == "worker":
         wrap_answers(Fault(part, fault, int(nth), when))
+    if part == "worker" and fault == "hang":  # found by its silence, and replaced
+        os.environ |= {"FOLDWARD_HEARTBEAT__INTERVAL_S": "0.2", "FOLDWARD_HEARTBEAT__LOST_S": "1"}
     if fault == "hang":
         tree.DISK_S = tree.ROWS_S = tree.GATE_S = tree.WRITER_HANG_S = HANG_S
     over = threading.Event()
