@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
+from foldward.contracts.errors import CATALOGUE
 from foldward.contracts.timeframe import parse_timeframe, timeframe_label
 
 group = typer.Typer(help="Candles: check a file against the data contract, import, repair, list.")
@@ -87,6 +89,8 @@ def _show(report: dict[str, Any]) -> None:
             empty="",
             style=lambda row: "red" if row[0] == "ERROR" else "yellow",
         )
+    for code in dict.fromkeys(item["code"] for item in report["findings"] if item["severity"] == "ERROR"):
+        print(f"{code}: {CATALOGUE[code].hint.replace('FILE', shlex.quote(report['file']))}")
 
 
 def import_file(

@@ -47,7 +47,7 @@ declare(
 declare(
     "data.geometry",
     "A bar's low, open, close and high are not in order.",
-    "foldward data check FILE",
+    "correct the row, or foldward data repair FILE --out NEW",
     fault="data",
 )
 declare("data.bad_time", "A time cannot be read.", "use Unix seconds or ISO-8601 with a zone", fault="data")
@@ -55,16 +55,16 @@ declare("data.naive_time", "A time has no zone.", "add Z or an offset, or declar
 declare(
     "data.ambiguous_time",
     "A time cannot be told from another unit or format.",
-    "use Unix seconds or ISO-8601 with a zone",
+    "milliseconds: foldward data repair FILE --out NEW; else write ISO-8601 with a zone",
     fault="data",
 )
 declare(
     "data.unsorted",
     "Times do not increase.",
-    "sort the rows by time, or foldward data repair FILE",
+    "sort the rows by time, or foldward data repair FILE --out NEW",
     fault="data",
 )
-declare("data.duplicate", "A row stands twice.", "foldward data repair FILE", fault="data")
+declare("data.duplicate", "A row stands twice.", "foldward data repair FILE --out NEW", fault="data")
 declare(
     "data.conflict",
     "Two different rows have the same time.",

@@ -127,3 +127,11 @@ def test_a_grid_prints_one_definition_for_each_combination(ask: Any) -> None:
     axes = ["-p", "sma_short=5,10", "-p", "sma_long=50"]
     made = ask("strategies", "grid", "--kind", "sma", "--symbol", "EURUSD", "-t", "H1", *axes)
     assert [item["name"] for item in made] == ["sma-EURUSD-5-50", "sma-EURUSD-10-50"]
+
+
+def test_a_refused_file_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "X_H1.csv"
+    rows = [f"{1_704_067_200_000 + hour * 3_600_000},5,6,4,5,1" for hour in range(30)]
+    file.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
+    assert run(["data", "check", str(file)]) == 7
+    assert f"milliseconds: foldward data repair {file} --out NEW" in capsys.readouterr().out
