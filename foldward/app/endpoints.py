@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import zmq
 
-from foldward.contracts.errors import WireError
+from foldward.contracts.errors import ConfigError, WireError
 from foldward.settings import LinkTable
 from foldward.wire.links import needs_curve
 
 
 def require_endpoints(link: LinkTable, native: str) -> None:
-    """Bind each TCP endpoint for a moment. Raises wire.endpoint_taken with the setting to change, and
-    wire.curve_required for one beyond this machine without keys (unless link.allow_plain).
+    """Bind each TCP endpoint for a moment; raise before anything is opened or changed.
 
+    wire.endpoint_taken (with the setting to change), config.invalid for one without a fixed port, and
+    wire.curve_required for one beyond this machine without keys, unless link.allow_plain.
     ipc endpoints lie in the home's own run directory, which core's lock protects.
     """
     wanted = {"link.native_endpoint": native} if link.mode == "native" else {}
@@ -25,6 +26,12 @@ def require_endpoints(link: LinkTable, native: str) -> None:
     try:
         for setting, endpoint in wanted.items():
             if endpoint.startswith("tcp://"):
+                if not endpoint.rpartition(":")[2].isdecimal():
+                    raise ConfigError(
+                        "config.invalid",
+                        f"{setting} {endpoint} names no port that a peer could connect to",
+                        hint="for example tcp://127.0.0.1:5570",
+                    )
                 if needs_curve(endpoint):
                     _require_keys(link, setting, endpoint)
                 _try(context, setting, endpoint)

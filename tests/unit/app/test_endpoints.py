@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from foldward.app.endpoints import require_endpoints
-from foldward.contracts.errors import WireError
+from foldward.contracts.errors import ConfigError, WireError
 from foldward.settings import LinkTable
 
 
@@ -41,6 +41,12 @@ def test_an_address_beyond_this_machine_needs_keys_before_anything_is_opened(end
     assert caught.value.exit_code == 2
     assert "link.native_endpoint" in caught.value.message
     assert "foldward keys core" in caught.value.hint
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "tcp://127.0.0.1", "tcp://127.0.0.1:"])
+def test_an_address_without_a_fixed_port_is_refused_because_workers_could_not_find_it(endpoint: str) -> None:
+    with pytest.raises(ConfigError, match="names no port"):
+        require_endpoints(LinkTable(native_endpoint=endpoint), endpoint)
 
 
 def test_a_plain_address_beyond_this_machine_can_be_allowed() -> None:
