@@ -149,7 +149,8 @@ def one_series(folder, number, *, count, days, seed, edge):
     made, book = [], TrialBook()
     for strategy in strategies(count, entry.symbol):
         inside, outside = (ask(strategy, phase, span) for phase, span in spans.items())
-        book.add(entry.fingerprint, strategy.name, block_sums(inside.blocks))
+        trial = f"{strategy.name}:{inside.window.start}:{inside.window.end}"  # as `trial_of` names it
+        book.add(entry.fingerprint, trial, block_sums(inside.blocks))
         made.append((strategy, Numbers(name=strategy.name, backtest=side(inside), oos=side(outside))))
     for strategy, numbers in made:
         verdicts = {name: judge(numbers, gates).verdict for name, gates in GATES.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -62,6 +64,49 @@ def test_a_strategy_that_cheats_is_invalid_and_an_edited_one_is_new(
     shell.json(*line)
     assert len(set(engines(shell, "honest-1"))) == 2
     assert engines(shell, "sma-1") == builtin
+
+
+def test_replay_names_an_edited_kind_and_a_filter_keeps_its_candles(
+    shell: Shell, prices: Path, house: Path
+) -> None:
+    folder = house.parent / "prices"
+    folder.mkdir()
+    shutil.copy(prices / "SP500_D1.csv", folder)
+    rows = (prices / "EURUSD_H1.csv").read_text().splitlines()
+    time, *prices_of_bar, volume = rows[3000].split(",")
+    spike = ",".join([time, *(repr(float(price) * 1.5) for price in prices_of_bar), volume])
+    (folder / "EURUSD_H1.csv").write_text("\n".join([*rows[:3000], spike, *rows[3001:]]) + "\n")
+    (folder / "EURUSD_H4.csv").write_text("\n".join(rows[:1] + rows[1::4]) + "\n")
+    filtered = (
+        '[[strategy]]\nname = "filtered"\nkind = "sma"\nsymbol = "EURUSD"\ntimeframe = "H1"\n'
+        'filter = { timeframe = "H4", period = 10, logic = "PRICE_ABOVE_SMA" }\n'
+    )
+    honest = '[[strategy]]\nname = "honest-1"\nkind = "honest"\nsymbol = "SP500"\ntimeframe = "D1"\n'
+    (house.parent / "two.toml").write_text(filtered + honest)
+    settings = (shell.home / "foldward.toml").read_text()
+    allow = '["data.spacing", "data.gap", "data.outlier"]'
+    (shell.home / "foldward.toml").write_text(f"{settings}[data]\nallow = {allow}\n")
+    line = ["run", "--data", str(folder), "--strategies", str(house.parent / "two.toml"), "--seed", "7"]
+    answer = shell.json(*line)
+    verdicts = {row["strategy"]: row for row in shell.json("verdicts")}
+    with sqlite3.connect(f"file:{shell.home}/foldward.db?mode=ro", uri=True) as db:
+        (manifest,) = db.execute("SELECT manifest FROM runs").fetchone()
+        (notes,) = db.execute(
+            "SELECT detail FROM results WHERE name = 'filtered' AND kind = 'backtest'"
+        ).fetchone()
+    own = json.loads(manifest)
+    assert own["kinds"]["honest"]["origin"] == "house_rules"
+    assert f"filter candles H4 {own['data']['EURUSD_H4']}" in json.loads(notes)["notes"]
+    accepted = "data finding accepted: data.outlier"
+    assert accepted in json.loads(notes)["notes"]
+    assert accepted in verdicts["filtered"]["reasons"]
+    assert accepted not in verdicts["honest-1"]["reasons"]
+    assert shell.json("replay", answer["run_id"])["identical"]
+
+    house.write_text(house.read_text() + "\n# edited\n")
+    again = shell.json("replay", answer["run_id"])
+    assert again["identical"]  # the numbers are the same: the edit is named beside them
+    assert "source of kind honest" in [row["what"] for row in again["changed"]]
 
 
 def test_a_kind_of_ones_own_needs_no_core(shell: Shell, prices: Path, house: Path) -> None:
