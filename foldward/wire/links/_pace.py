@@ -10,15 +10,21 @@ from __future__ import annotations
 AHEAD = 256  # messages handed over and not worked off
 CHUNK = 8  # the same while junk comes: each chunk is judged before the next is read
 WAKE_AT = AHEAD // 2
+CALM_S = 2.0  # without junk, before a link is read freely again
 
 
 class Pace:
-    """junk_per_s: messages that were no answers, in a second; 0 = any number. As many may come at once."""
+    """junk_per_s: messages that were no answers, in a second; 0 = any number. A fifth may come at once.
+
+    What was read before anyone knew that it was junk is not made up for by a pause: honest ones would wait.
+    """
 
     def __init__(self, junk_per_s: float) -> None:
         self._per_s = junk_per_s
-        self._tokens = self._burst = max(CHUNK, junk_per_s)
+        self._tokens = self._burst = max(CHUNK, junk_per_s / 5)
         self._filled: float | None = None
+        self._careful = False
+        self._last_junk = 0.0
         self._told = 0
         self._taken = 0  # written by the receiver's thread, as _junk is; the rest is the port's
         self._junk = 0
@@ -36,16 +42,11 @@ class Pace:
         self._taken += messages
         return junk > 0 or self._careful or before >= WAKE_AT
 
-    @property
-    def _careful(self) -> bool:
-        return self._per_s > 0 and self._tokens < self._burst / 2
-
     def room(self, now: float) -> int:
         """How many messages may be read now."""
-        self._fill(now)
+        self._charge(now)
         ahead = self._told - self._taken if self._taken else 0  # one who never reports is not waited for
         if not self._careful:
-            self.held_back = 0
             return max(0, AHEAD - ahead)
         if self._tokens < 1.0:
             self.held_back = max(1, self.held_back)
@@ -57,12 +58,19 @@ class Pace:
             return (1.0 - self._tokens) / self._per_s
         return 1.0
 
-    def _fill(self, now: float) -> None:
-        junk, self._charged = self._junk - self._charged, self._junk
-        self._tokens -= junk if self._per_s else 0
-        if self.held_back:
-            self.held_back += junk
+    def _charge(self, now: float) -> None:
         # A clock that was set back (a test's) neither fills nor empties.
         if self._filled is not None and now > self._filled:
             self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._per_s)
         self._filled = now
+        self._last_junk = min(self._last_junk, now)
+        junk, self._charged = self._junk - self._charged, self._junk
+        if junk and self._per_s:
+            self._tokens = max(0.0, self._tokens - junk)
+            self._last_junk = now
+            self._careful = self._careful or self._tokens < self._burst / 2
+            if self.held_back:
+                self.held_back += junk
+        elif self._careful and now - self._last_junk >= CALM_S:
+            self._careful = False
+            self.held_back = 0
