@@ -1,5 +1,6 @@
 """The inspection socket and `python -m supervision`, against real trees."""
 
+import contextlib
 import json
 import os
 import socket
@@ -193,6 +194,55 @@ def test_clients_that_go_away_leave_nothing_behind(served):
             connection.sendall(b'{"verb":"tr')
     eventually(lambda: threading.active_count() <= before)
     assert client.call("ping")["alive"] is True
+
+
+def test_the_connection_that_was_silent_longest_makes_way(served, monkeypatch):
+    _, client = served
+    monkeypatch.setattr("supervision.inspect.MAX_CONNECTIONS", 3)
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
+        for one in silent:
+            one.settimeout(5.0)
+            one.connect(str(client.path))
+            one.sendall(b'{"verb":"ping"}\n')
+            assert one.recv(4096).endswith(b"\n")
+        assert client.call("ping")["alive"] is True
+        assert silent[0].recv(1) == b""
+        silent[2].sendall(b'{"verb":"ping"}\n')
+        assert silent[2].recv(4096).endswith(b"\n")
+
+
+def test_requests_beyond_those_being_answered_are_refused_in_words(forest, tmp_path, monkeypatch):
+    monkeypatch.setattr("supervision.inspect.MAX_CONNECTIONS", 1)
+    gate, entered = forest.gate(), threading.Event()
+
+    def slow(_args):
+        entered.set()
+        return gate.wait(10.0)
+
+    with Server(forest.boot(forest.toy("a")), tmp_path / "s", verbs={"slow": slow}):
+        client = Client(tmp_path / "s")
+        waiting = threading.Thread(target=client.call, args=("slow", 10.0))
+        waiting.start()
+        assert entered.wait(10.0)
+        with pytest.raises((InspectError, ConnectionError), match=r"being answered|Broken pipe|reset|broke off"):
+            client.call("ping")
+        gate.set()
+        waiting.join(10.0)
+
+
+def test_a_client_that_takes_no_answer_is_dropped(forest, tmp_path, monkeypatch):
+    monkeypatch.setattr("supervision.inspect.SEND_S", 0.1)
+    with (
+        Server(
+            forest.boot(forest.toy("a")), tmp_path / "s", verbs={"much": lambda _: "x" * 4_000_000}
+        ) as server,
+        socket.socket(socket.AF_UNIX) as deaf,
+    ):
+        deaf.connect(str(tmp_path / "s"))
+        deaf.sendall(b'{"verb":"much"}\n')
+        eventually(lambda: len(server._connections) == 1)
+        eventually(lambda: not server._connections)
 
 
 def shell_out(capsys, client, *words):
