@@ -16,7 +16,6 @@ import uvicorn
 from loguru import logger
 
 from foldward.contracts.errors import ConfigError, SupervisionError, WireError
-from foldward.files import atomic_write
 from foldward.settings import Home, WebTable
 from foldward.web._access import Access, check_binding
 from foldward.web.app import StatusSource, make_app
@@ -104,10 +103,12 @@ def _tell(home: Home, url: str, access: Access) -> None:
     file = home.run_dir / FILE
     try:
         home.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # An existing file keeps its mode when it is replaced: there is no moment in which others could read.
-        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
-        file.chmod(0o600)
-        atomic_write(file, json.dumps(told) + "\n", durable=False)
+        # Private from its first byte on, and whole from the moment it has its name.
+        fresh = file.with_name(f"{FILE}.{os.getpid()}")
+        fresh.unlink(missing_ok=True)
+        with open(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as out:
+            out.write(json.dumps(told) + "\n")
+        fresh.replace(file)
     except OSError as error:
         logger.warning("the dashboard's address could not be left in {}: {}", file, error)
 
