@@ -107,21 +107,22 @@ def _split(
 
 
 def show_folds(answer: dict[str, Any]) -> None:
-    """A walk-forward's report for a person."""
+    """A walk-forward's report for a person; with a grid, what each fold chose."""
+    chose = answer.get("candidates", 1) > 1
     print_table(
         f"{answer['planned']} folds, {answer['failed']} failed: {answer['decision']}",
-        ("train from", "to", "bars", "test from", "to", "bars", "IS Sharpe", "OOS Sharpe", "status"),
+        (
+            *("train from", "to", "bars", "test from", "to", "bars", "IS Sharpe", "OOS Sharpe", "status"),
+            *(("chosen",) if chose else ()),
+        ),
         [
             (
-                clock.iso_s(fold["train"]["start"]),
-                clock.iso_s(fold["train"]["end"]),
-                fold["train"]["bars"],
-                clock.iso_s(fold["test"]["start"]),
-                clock.iso_s(fold["test"]["end"]),
-                fold["test"]["bars"],
+                *_reach(fold["train"]),
+                *_reach(fold["test"]),
                 fold["is_sharpe"],
                 fold["oos_sharpe"],
                 fold["status"],
+                *((_params(fold["params"]),) if chose else ()),
             )
             for fold in answer["folds"]
         ],
@@ -130,6 +131,17 @@ def show_folds(answer: dict[str, Any]) -> None:
     for name in ("degradation", "efficiency", "required_oos"):
         if answer.get(name) is not None:
             print(f"{name} {answer[name]:.3f}")
+
+
+def _reach(window: dict[str, Any]) -> tuple[str | None, str | None, int]:
+    """From, to, bars; a window of the calendar that holds no bar has neither end."""
+    ends = (None if window[end] is None else clock.iso_s(window[end]) for end in ("start", "end"))
+    first, last = ends
+    return first, last, window["bars"]
+
+
+def _params(params: dict[str, float]) -> str:
+    return " ".join(f"{name}={value:g}" for name, value in params.items())
 
 
 def show_paths(answer: dict[str, Any]) -> None:

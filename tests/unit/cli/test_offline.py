@@ -135,3 +135,19 @@ def test_a_refused_file_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFi
     file.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
     assert run(["data", "check", str(file)]) == 7
     assert f"milliseconds: foldward data repair {file} --out NEW" in capsys.readouterr().out
+
+
+def test_a_walk_forward_shows_windows_without_bars_and_what_each_fold_chose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty days without a bar: the window that falls into them is there, and the answer is INVALID."""
+    file, grid = tmp_path / "X_D1.csv", tmp_path / "grid.toml"
+    days = [day for day in range(120) if not 60 <= day < 80]
+    rows = [f"{1_704_067_200 + day * 86_400},5,{6 + day % 3},4,{5 + day % 2},1" for day in days]
+    file.write_text("\n".join(["time,open,high,low,close,volume", *rows]) + "\n")
+    grid.write_text("sma_short = [2, 3]")
+    words = f"wfv run --data {file} --kind sma --train 30d --test 10d --grid {grid} --allow data.gap"
+    assert run(words.split()) == 1
+    out = capsys.readouterr().out
+    assert "missing" in out
+    assert "sma_short=2" in out or "sma_short=3" in out
