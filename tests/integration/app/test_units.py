@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,20 @@ def test_systemd_itself_finds_no_fault(tmp_path):
         )
         about_us = [line for line in done.stderr.splitlines() if "foldward" in line]
         assert about_us == []
+
+
+@pytest.mark.slow
+def test_honchos_export_still_works_beside_them(tmp_path):
+    root = FOLDER.parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "honcho", "export", "systemd", str(tmp_path), "-a", "foldward"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for process in ("core", "web"):
+        unit = (tmp_path / f"foldward-{process}-1.service").read_text()
+        assert f"exec foldward {process}" in unit
