@@ -40,6 +40,7 @@ class _Worker:
     fd: int
     pid: int | None
     heard: float
+    cut: bool = False  # its connection has ended; what it said before is still read
 
 
 class NativeLink(Port):
@@ -119,8 +120,8 @@ class NativeLink(Port):
         worker = self._workers.get(routing_id)
         if worker is not None:
             worker.heard = now
-        elif kind != _frames.BYE and not heart and routing_id not in self._departed:
-            self._offer(routing_id)
+        elif kind != _frames.BYE and routing_id not in self._departed:
+            self._offer(routing_id)  # also when only its heart speaks: an idle worker says nothing else
         name = _frames.peer_name(routing_id)
         if kind == _frames.RESULT and rest:
             for data in rest:
@@ -158,7 +159,8 @@ class NativeLink(Port):
         self._connections()
         known = self._workers.get(routing_id)
         if known is not None:
-            if known.fd == fd and known.pid == ready.pid:
+            # A new connection may get the descriptor of the one that has just ended.
+            if known.fd == fd and known.pid == ready.pid and not known.cut:
                 known.heard = now
                 return
             self._leave(routing_id, "replaced by a new connection")
@@ -193,7 +195,10 @@ class NativeLink(Port):
                 self._fds.add(fd)
             elif event == zmq.EVENT_DISCONNECTED:
                 self._fds.discard(fd)
-                self._dying += [item for item in self._workers.items() if item[1].fd == fd]
+                cut = [item for item in self._workers.items() if item[1].fd == fd]
+                for _, worker in cut:
+                    worker.cut = True
+                self._dying += cut
             elif event in FAILED and event != zmq.EVENT_HANDSHAKE_FAILED_AUTH and self._said.due(str(event)):
                 # Who has no keys, or another server key, never reaches the door keeper.
                 logger.warning(

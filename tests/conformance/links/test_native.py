@@ -18,6 +18,7 @@ from foldward.contracts.messages import (
 )
 from foldward.settings import LinkTable
 from foldward.wire.links import Heart, NativeLink, WorkerPort
+from foldward.wire.links._frames import pack_ready
 
 pytestmark = pytest.mark.slow
 
@@ -212,3 +213,58 @@ def test_a_link_takes_over_from_one_that_its_owner_left_open(link, port, told, t
             assert time.monotonic() < deadline, "the worker did not find the successor"
     finally:
         successor.close()
+
+
+def test_a_worker_that_comes_back_on_the_same_descriptor_joins_anew(told, tmp_path, monkeypatch):
+    link = NativeLink(told, LinkTable(), tmp_path)
+    link._open()  # its thread is this one: what happens between two looks is what the test says
+    port = WorkerPort(link.endpoint, "worker-1", capacity=3)
+    try:
+        turn_until(lambda: told.of(PeerJoined), link, port)
+        (fd,) = link._fds
+        monkeypatch.setattr(
+            link._monitor, "drain", once([(zmq.EVENT_DISCONNECTED, fd), (zmq.EVENT_ACCEPTED, fd)])
+        )
+        port._socket.send_multipart(pack_ready(port.ready))
+        turn_until(lambda: len(told.of(PeerJoined)) == 2, link, port)
+        for _ in range(3):
+            link._receive(100)
+        assert [left.reason for left in told.of(PeerLeft)] == ["replaced by a new connection"]
+        assert list(link._workers) == [b"worker-1"]
+    finally:
+        port.close(0)
+        link._context.destroy(linger=0)
+
+
+def test_a_heart_of_nobody_brings_its_worker_back(port, link, told):
+    told.wait(PeerJoined)
+    link._leave(b"worker-1", "forgotten")
+    beat = Heartbeat(id="worker-1", timestamp=1.0, data={})
+    heart = Heart(link.endpoint, "worker-1", lambda: beat, interval_s=0.01)
+    heart.start()
+    try:
+        deadline = time.monotonic() + 10
+        while len(told.of(PeerJoined)) < 2:
+            port.poll(20)
+            assert time.monotonic() < deadline
+    finally:
+        heart.stop()
+
+
+def turn_until(happened, link: NativeLink, port: WorkerPort) -> None:
+    deadline = time.monotonic() + 10
+    while not happened():
+        port.poll(10)
+        link._receive(100)
+        assert time.monotonic() < deadline
+
+
+def once(events):
+    """A monitor that reports these events and then none."""
+    left = list(events)
+
+    def drain():
+        while left:
+            yield left.pop(0)
+
+    return drain
