@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ from foldward.backtest import ENGINE_VERSION
 from foldward.console.plan_figures import PlanFigures
 from foldward.console.plans import PlanDoor
 from foldward.console.server import Console
+from foldward.contracts.errors import ConfigError
 from foldward.settings import Home, LinkTable, Snapshot
 from foldward.wire.links import Link, Sink, make_link
 from supervision import KEEP, Backoff, Child, Strategy, process, supervisor
@@ -199,6 +201,7 @@ def _workers(parts: Parts) -> Child:
     native = settings.link.mode == "native"
     names = [f"worker-{number}" for number in range(1, settings.core.workers + 1)]
     if settings.core.cluster:
+        _require_ray()
         names.append(CLUSTER)
     return supervisor(
         "workers",
@@ -276,6 +279,15 @@ def _watch(parts: Parts) -> Child:
         intensity=5,
         period=300.0,
     )
+
+
+def _require_ray() -> None:
+    if importlib.util.find_spec("ray") is None:
+        raise ConfigError(
+            "config.invalid",
+            "core.cluster is set and Ray is not installed",
+            hint="pip install 'foldward[cluster]', or leave core.cluster empty",
+        )
 
 
 def worker_argv(parts: Parts, worker: str) -> list[str]:

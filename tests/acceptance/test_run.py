@@ -1,5 +1,6 @@
 """`foldward run`: every strategy has a verdict, and the same input gives the same digest."""
 
+import json
 import signal
 import sqlite3
 from pathlib import Path
@@ -48,6 +49,23 @@ def test_the_digest_is_the_same_with_one_worker_or_two_and_in_any_environment(
         digests.add(done.stdout.partition('"result_digest":"')[2][:71])
     assert len(digests) == 1
     assert digests.pop().startswith("sha256:")
+
+
+def test_the_digest_is_the_same_on_a_cluster(
+    shell: Shell, prices: Path, small_set: Path, tmp_path: Path
+) -> None:
+    line = ["run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7"]
+    near = shell.json(*line, "--workers", "1")
+    far = shell.run(
+        *line, "--workers", "0", "--home", str(tmp_path / "far"), "--json", FOLDWARD_CORE__CLUSTER="local:2"
+    )
+    assert far.returncode == 0, far.stderr
+    answer = json.loads(far.stdout)
+    assert answer["result_digest"] == near["result_digest"]
+    assert answer["verdicts"] == near["verdicts"]
+    with sqlite3.connect(f"file:{tmp_path}/far/foldward.db?mode=ro", uri=True) as db:
+        workers = {row[0].partition("@")[0] for row in db.execute("SELECT DISTINCT worker FROM results")}
+    assert workers == {"cluster-1"}
 
 
 def test_a_run_that_was_killed_goes_on_and_loses_nothing(shell: Shell, prices: Path, small_set: Path) -> None:
