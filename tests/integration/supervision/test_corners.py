@@ -1,7 +1,9 @@
 """What happens seldom: refusals, races that somebody wins, and the shell at its edges."""
 
+import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -23,13 +25,15 @@ from supervision import (
     StartFailed,
     dynamic,
     process,
+    run,
     supervisor,
 )
 from supervision import __main__ as shell
 from supervision import _process as processes
+from supervision import inspect as inspection
 from supervision.inbox import Empty, Inbox
 from supervision.inspect import Client, InspectError, Server
-from supervision.plan import group
+from supervision.plan import Ending, group
 from supervision.spec import Strategy
 
 REST = ["-c", "import signal; signal.pause()"]
@@ -318,7 +322,7 @@ def test_the_shell_ends_as_its_errors_say(monkeypatch, capsys, error, code):
 
 
 def test_the_shell_shows_no_crashes_and_all_forms_of_what_there_is(forest, tmp_path, capsys):
-    root = forest.boot(forest.toy("a"), process("p", [sys.executable, *REST]))
+    root = forest.boot(forest.toy("a"), process("p", [sys.executable, *REST]), intensity=5)
     where = ["--socket", str(tmp_path / "i.sock")]
     with Server(root, tmp_path / "i.sock"):
         assert shell.main(["crashes", *where]) == 0
@@ -326,6 +330,7 @@ def test_the_shell_shows_no_crashes_and_all_forms_of_what_there_is(forest, tmp_p
         crash(root, "a")
         os.kill(root.find("p")["pid"], signal.SIGKILL)
         eventually(lambda: root.crashes("p") and root.crashes("a"))
+        assert settled(root, ["a", "p"])
         for command in (
             ["crashes"],
             ["crashes", "--json"],
@@ -388,3 +393,108 @@ def test_a_stuck_goodbye_is_cut_off_at_its_limit(forest):
     assert time.monotonic() - began < 5
     assert root.handle("b").ask("alive") == "alive"
     gate.set()
+
+
+# --- inspection at its limits ------------------------------------------------------------------------------
+
+
+def test_a_server_that_was_never_started_can_be_closed(forest, tmp_path):
+    server = Server(forest.boot(forest.toy("a")), tmp_path / "i.sock")
+    server.close()
+    assert not (tmp_path / "i.sock").exists()
+
+
+def test_the_connection_that_has_been_idle_longest_makes_way(forest, tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "MAX_CONNECTIONS", 1)
+    gate = forest.gate()
+    root = forest.boot(forest.toy("a"))
+    with Server(root, tmp_path / "i.sock", verbs={"wait": lambda _: gate.wait(10)}) as server:
+        idle = socket.socket(socket.AF_UNIX)
+        idle.connect(str(tmp_path / "i.sock"))
+        eventually(lambda: len(server._connections) == 1)
+        assert Client(tmp_path / "i.sock").call("tree")["id"] == "root"
+        assert idle.recv(10) == b""
+        idle.close()
+        eventually(lambda: not server._connections)
+        waiting = threading.Thread(target=lambda: Client(tmp_path / "i.sock").call("wait", timeout=10))
+        waiting.start()
+        eventually(lambda: list(server._connections.values()) == [True])
+        with pytest.raises((InspectError, ConnectionError)):  # everybody is busy: no room
+            Client(tmp_path / "i.sock").call("tree")
+        gate.set()
+        waiting.join(10)
+
+
+def test_an_answer_that_breaks_off_is_no_answer(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "half.sock"))
+        listener.listen()
+
+        def half():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b'{"ok": tr')
+
+        thread = threading.Thread(target=half)
+        thread.start()
+        with pytest.raises(ConnectionError, match="broke off"):
+            Client(tmp_path / "half.sock").call("tree")
+        thread.join(10)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, True, "soon", 1e9])
+def test_a_number_out_of_its_range_is_refused(forest, tmp_path, seconds):
+    line = json.dumps({"verb": "restart", "args": {"id": "a", "within_s": seconds}}).encode() + b"\n"
+    answer = Server(forest.boot(forest.toy("a")), tmp_path / "i.sock").answer(line)
+    assert (answer["ok"], answer["error"]["code"]) == (False, "inspect.request")
+
+
+# --- snapshots, names, timers ------------------------------------------------------------------------------
+
+
+def test_a_supervisor_that_does_not_run_is_shown_without_children(forest):
+    root = forest.boot(supervisor("s", forest.toy("a"), intensity=4), forest.toy("b"))
+    root.supervisor().terminate_child("s")
+    view = root.find("s")
+    assert (view["state"], view["children"], view["budget"]["max"]) == ("stopped", [], 4)
+
+
+def test_who_waits_for_a_name_hears_of_that_name_only(forest):
+    root = forest.boot(forest.toy("a"), forest.toy("b"), intensity=5)
+    assert root.names.wait_change("a", None, 1)  # it is there already
+    heard = []
+    waits = [
+        threading.Thread(target=lambda n=name: heard.append((n, root.names.wait_change(n, 1, 10))))
+        for name in ("a", "b")
+    ]
+    for wait in waits:
+        wait.start()
+    eventually(lambda: len(root.names._waiting) == 2)
+    root.handle("a").tell(boom)
+    eventually(lambda: heard == [("a", True)])
+    root.handle("b").tell(boom)
+    for wait in waits:
+        wait.join(10)
+    assert heard == [("a", True), ("b", True)]
+
+
+def test_a_boot_that_fails_takes_its_socket_with_it(forest, tmp_path):
+    forest.starts["a"] = [OSError("no")]
+    path = tmp_path / "i.sock"
+    assert run(supervisor("root", forest.toy("a")), socket_path=path) == 2
+    assert not path.exists()
+
+    def unready(_):
+        raise RuntimeError("not ready")
+
+    assert run(supervisor("root", forest.toy("b")), socket_path=path, on_ready=unready) == 2
+    assert not path.exists()
+
+
+def test_a_process_that_has_ended_cannot_be_given_up(forest):
+    root = forest.boot(process("p", [sys.executable, *REST], shutdown=1.0))
+    (life,) = [life for life in root.lives() if life.id == "p"]
+    root.supervisor().terminate_child("p")
+    assert life.abandon(Ending.HUNG, "too late") is False
+    life._signal(signal.SIGTERM)  # the pid may be another's by now: nothing is sent
