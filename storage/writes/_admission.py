@@ -22,6 +22,7 @@ _ADMIT = Bulk(
     " WHERE NOT EXISTS (SELECT 1 FROM results WHERE substr(digest, 8, 16) = substr(v.column5, 8, 16)"
     " AND digest = v.column5 AND conflicts = 0)"
     " ON CONFLICT DO NOTHING",
+    heavy=17,
 )
 # A new row is always the last one of the table.
 _TAKE_BACK = "DELETE FROM oos_queue WHERE rowid IN (SELECT rowid FROM oos_queue ORDER BY rowid DESC LIMIT ?)"

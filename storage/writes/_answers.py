@@ -41,10 +41,12 @@ _TAKE = (
 _INSERT = Bulk(
     RESULT_COLUMNS.count(",") + 3,
     f"INSERT INTO results ({RESULT_COLUMNS}, row_crc, detail) {{rows}} ON CONFLICT (request_id) DO NOTHING",
+    heavy=RESULT_COLUMNS.count(",") + 2,
 )
 _TRADES = Bulk(
     7,
     "INSERT INTO trade_lists (request_id, name, applied_at, count, truncated, row_crc, trades) {rows}",
+    heavy=6,
 )
 _TOUCH = Bulk(
     3,

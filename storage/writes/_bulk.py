@@ -8,7 +8,7 @@ what it needs as one JSON value (one step), and writes its rows as one VALUES cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # A text for each of these numbers of rows, so that few statements are kept prepared. 64 rows of the widest
@@ -16,25 +16,39 @@ from typing import Any
 SIZES = (64, 16, 4, 1)
 
 
-class Bulk:
-    """A statement over rows of `width` values; `{rows}` in its text is where they stand."""
+HEAVY = 8 * 1024 * 1024  # bytes of the large values of one statement: SQLite copies what it is given
 
-    def __init__(self, width: int, text: str) -> None:
+
+class Bulk:
+    """A statement over rows of `width` values; `{rows}` in its text is where they stand.
+
+    heavy: the place of a value that may be large (text or bytes), if there is one.
+    """
+
+    def __init__(self, width: int, text: str, heavy: int | None = None) -> None:
         self.width = width
+        self._heavy = heavy
         row = f"({', '.join('?' * width)})"
         self._texts = [(size, text.replace("{rows}", f"VALUES {', '.join([row] * size)}")) for size in SIZES]
 
     def __call__(
-        self, execute: Callable[..., Any], rows: Sequence[Iterable[Any]], changes: Callable[[], int]
+        self, execute: Callable[..., Any], rows: Sequence[Sequence[Any]], changes: Callable[[], int]
     ) -> int:
         """Run it for all rows, in their order; how many rows were changed."""
         changed = start = 0
-        for size, text in self._texts:
-            while len(rows) - start >= size:
-                bindings: list[Any] = []
-                for row in rows[start : start + size]:
-                    bindings += row
-                execute(text, bindings)
-                changed += changes()
-                start += size
+        while start < len(rows):
+            for size, text in self._texts:
+                part = rows[start : start + size]
+                if size == 1 or (len(part) == size and self._is_light(part)):
+                    bindings: list[Any] = []
+                    for row in part:
+                        bindings += row
+                    execute(text, bindings)
+                    changed += changes()
+                    start += size
+                    break
         return changed
+
+    def _is_light(self, part: Sequence[Sequence[Any]]) -> bool:
+        heavy = self._heavy
+        return heavy is None or sum(len(row[heavy]) for row in part) <= HEAVY

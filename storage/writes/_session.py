@@ -6,7 +6,7 @@ hundred facts raise one counter with one statement. After a rollback everything 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -53,7 +53,7 @@ class Session:
         self.spilled: list[dict[str, Any]] = []
         self.reload()
 
-    def many(self, bulk: Bulk, rows: Sequence[Iterable[Any]]) -> int:
+    def many(self, bulk: Bulk, rows: Sequence[Sequence[Any]]) -> int:
         """Run a statement for all rows; how many rows of the table it changed."""
         return bulk(self.execute, rows, self.connection.changes)
 
