@@ -31,10 +31,13 @@ from supervision import (
 from supervision import __main__ as shell
 from supervision import _process as processes
 from supervision import inspect as inspection
+from supervision._mailbox import BoundedMailbox
+from supervision._monitor import Monitor
 from supervision.inbox import Empty, Inbox
 from supervision.inspect import Client, InspectError, Server
 from supervision.plan import Ending, group
 from supervision.spec import Strategy
+from supervision.timers import Timers
 
 REST = ["-c", "import signal; signal.pause()"]
 
@@ -133,6 +136,8 @@ def test_pykkas_own_ways_to_speak_to_an_actor_work(forest, kind):
     proxy.seen = ["set"]
     assert proxy.seen.get() == ["set"]
     assert proxy.on_receive("called").get() == "called"
+    proxy.on_receive.defer("deferred")
+    eventually(lambda: proxy.seen.get() == ["set", "called", "deferred"])
     ref.stop()  # a normal end: a permanent child comes back
     assert eventually(lambda: root.names.incarnation("a") == 2)
 
@@ -498,3 +503,89 @@ def test_a_process_that_has_ended_cannot_be_given_up(forest):
     root.supervisor().terminate_child("p")
     assert life.abandon(Ending.HUNG, "too late") is False
     life._signal(signal.SIGTERM)  # the pid may be another's by now: nothing is sent
+
+
+# --- inboxes, timers, the watch ----------------------------------------------------------------------------
+
+
+def test_a_blocked_sender_goes_on_when_a_batch_makes_room(forest):
+    class Slow(Batching):
+        inbox_limit = 2
+        inbox_full = "block"
+
+    root = forest.boot(Child("a", Slow, args=(forest.journal,)))
+    gate = forest.gate()
+    root.handle("a").tell(lambda _: gate.wait(10))
+    eventually(lambda: root.find("a")["current"] is not None)
+    sender = threading.Thread(target=lambda: [root.handle("a").tell(n) for n in range(6)])
+    sender.start()
+    eventually(lambda: root.find("a")["mailbox"] == 2)
+    gate.set()
+    sender.join(10)
+    assert eventually(lambda: root.handle("a").ask(lambda actor: len(actor.seen)) == 6)
+
+
+def test_a_closed_inbox_takes_nothing():
+    box = BoundedMailbox(2, "block", 0.01, "a")
+    box.close("stopped")
+    assert box.tell("late") is False
+
+
+def test_a_cancelled_timer_does_not_fire():
+    timers, fired = Timers("timers-test"), []
+    try:
+        timer = timers.schedule(3600, fired.append)
+        timer.cancel()
+        timers._fire(timer)
+        assert fired == []
+    finally:
+        timers.close()
+
+
+def test_a_closed_watch_watches_nobody(forest):
+    root = forest.boot(forest.toy("a", hang_after=5.0))
+    (life,) = [life for life in root.lives() if life.id == "a"]
+    monitor = Monitor()
+    monitor.close()
+    monitor.watch(life)
+    assert not any(
+        thread.name == "supervision-monitor" and thread is monitor._thread for thread in threading.enumerate()
+    )
+
+
+def test_a_supervisor_that_is_given_up_takes_its_children_with_it(forest):
+    root = forest.boot(supervisor("s", forest.toy("a")), intensity=5)
+    lives = {life.id: life for life in root.lives()}
+    lives["s"].actor.fence()
+    assert eventually(lambda: lives["a"].done.is_set)
+
+
+def test_a_stop_while_children_start_starts_no_more_of_them(forest):
+    gate = forest.gate()
+
+    class Slow(Toy):
+        def on_start(self):
+            super().on_start()
+            gate.wait(10)
+
+    children = (Child("a", Slow, args=(forest.journal,)), forest.toy("b"))
+    root = forest.boot(forest.toy("z"))
+    starter = threading.Thread(
+        target=lambda: roots.append(
+            refused(lambda: root.supervisor().start_child(supervisor("s", *children)))
+        )
+    )
+    starter.start()
+    forest.journal.until_has(("up", "a"))
+    root.ask_to_stop()
+    gate.set()
+    starter.join(10)
+    root.stop(5.0)
+    assert ("up", "b") not in forest.journal.all()
+
+
+def refused(action):
+    try:
+        return action()
+    except (StartFailed, ActorDeadError) as error:
+        return error
