@@ -149,7 +149,9 @@ def figure_text(seen: Seen) -> Text:
     status = seen.status
     core, queue, times, counters = status["core"], status["queue"], status["latency"], status["counters"]
     text = Text(no_wrap=True, overflow="ellipsis")
-    if core["running"]:
+    if core.get("error"):
+        text.append("core ", style="bold").append("silent", style="bold red").append(f"  pid {core['pid']}\n")
+    elif core["running"]:
         workers = status["workers"]
         up = sum(worker["state"] == "running" for worker in workers)
         busy = sum(bool(worker.get("busy")) for worker in workers)

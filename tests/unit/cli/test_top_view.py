@@ -115,6 +115,8 @@ def test_figures_of_a_core_that_is_down_are_there_too():
     status["latency"] = {"count": 0}
     assert figure_text(Seen(status)).plain.splitlines()[0] == "core down"
     assert figure_text(Seen(status)).plain.endswith("no result yet")
+    status["core"] |= {"running": True, "pid": 7, "error": {"message": "no answer"}}
+    assert figure_text(Seen(status)).plain.splitlines()[0] == "core silent  pid 7"
 
 
 def test_a_child_shows_what_stands_out():
