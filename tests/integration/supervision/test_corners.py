@@ -570,11 +570,8 @@ def test_a_stop_while_children_start_starts_no_more_of_them(forest):
 
     children = (Child("a", Slow, args=(forest.journal,)), forest.toy("b"))
     root = forest.boot(forest.toy("z"))
-    starter = threading.Thread(
-        target=lambda: roots.append(
-            refused(lambda: root.supervisor().start_child(supervisor("s", *children)))
-        )
-    )
+    order = supervisor("s", *children)
+    starter = threading.Thread(target=lambda: refused(lambda: root.supervisor().start_child(order)))
     starter.start()
     forest.journal.until_has(("up", "a"))
     root.ask_to_stop()
