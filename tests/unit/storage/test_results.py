@@ -186,6 +186,8 @@ def test_a_definition_that_comes_back_gets_its_numbers_back(facts, do, reader):
     assert outcome["status"] == "cached"
     assert reader.strategy("alpha").oos_sharpe == 0.61
     assert reader.latest("alpha", "oos").request_id == ONE
+    assert reader.latest("alpha", "oos", lambda row: row.request_id == ONE).request_id == ONE
+    assert reader.latest("alpha", "oos", lambda _: False) is None
 
 
 def test_a_retired_strategy_takes_no_numbers(facts, do, reader):
