@@ -77,17 +77,17 @@ class Core:
 
 
 def series(folder: Path, bars: int) -> str:
-    """A series of hourly bars in a cache."""
+    """A series of minute bars in a cache."""
     walk = 100.0 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.001, bars)))
     lines = ["time,open,high,low,close,volume"]
     before = 100.0
     for number, close in enumerate(walk.tolist()):
         low, high = min(before, close) - 0.01, max(before, close) + 0.01
-        lines.append(f"{1_599_998_400 + 3600 * number},{before!r},{high!r},{low!r},{close!r},1")
+        lines.append(f"{1_599_998_400 + 60 * number},{before!r},{high!r},{low!r},{close!r},1")
         before = close
-    file = folder / "X_H1.csv"
+    file = folder / "X_M1.csv"
     file.write_text("\n".join(lines) + "\n")
-    return Cache(folder / "cache").ensure(file, 60, symbol="X", utc=True).fingerprint
+    return Cache(folder / "cache").ensure(file, 1, symbol="X", utc=True).fingerprint
 
 
 def jobs_of(fingerprint: str, count: int) -> list[Backtest]:
@@ -95,11 +95,13 @@ def jobs_of(fingerprint: str, count: int) -> list[Backtest]:
         Backtest(
             request_id=new_id(),
             data_id=fingerprint,
+            timeframe=1,
             strategy=Strategy(
                 name=f"s{number}",
                 kind="sma",
                 params={"sma_short": 5.0 + number % 20, "sma_long": 40.0 + number % 50},
                 symbol="X",
+                timeframe=1,
             ),
         )
         for number in range(count)

@@ -61,9 +61,10 @@ def _tells_unix(part: bytes, body: Body) -> bool | None:
     for raw in part.split(b"\n", 100)[:100]:
         cells = raw.decode(errors="replace").split(body.delimiter)
         at = body.layout.at["timestamp"]
-        told = parse_time(cells[at]).told if at < len(cells) else ""
-        if told:
-            return told == "unix"
+        when = parse_time(cells[at]) if at < len(cells) else None
+        # A time in another unit says nothing about the rest, unless it is read as what it looks like.
+        if when is not None and when.told and (not when.code or body.convert):
+            return when.told == "unix"
     return None
 
 

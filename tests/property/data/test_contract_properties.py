@@ -113,6 +113,17 @@ SPOILT = [
 ]
 
 
+def test_milliseconds_in_a_block_of_its_own_do_not_say_how_the_rest_is_told(monkeypatch):
+    rows = [f"2024-01-01T{hour:02d}:00:00Z,100,101,99,100,5" for hour in range(10)]
+    rows[0] = "1704067200000,100,101,99,100,5"
+    raw = ("timestamp,open,high,low,close,volume\n" + "\n".join(rows) + "\n").encode()
+    found = Findings()
+    monkeypatch.setattr(_csv_read, "BLOCK", 20)
+    _csv_read.read_csv(raw, False, found)
+    assert found.counts == {"data.ambiguous_time": 1}
+    assert [place.line for place in found.places["data.ambiguous_time"]] == [2]
+
+
 @QUICK
 @given(series(least=10), st.booleans(), st.booleans(), st.data())
 def test_reading_in_blocks_finds_what_reading_line_by_line_finds(rows, unix, utc, data):
