@@ -1,9 +1,11 @@
 """Answers that come late, for nobody, or not at all."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from actors import _evidence, _sides
 from actors._asked import Asked
 from actors._dropping import Dropping
 from actors._effects import Answer, WriteFact
@@ -52,3 +54,21 @@ def test_what_the_queue_never_answers_is_given_up_after_its_time() -> None:
 def test_a_payload_that_is_no_request_is_never_sent(payload: bytes) -> None:
     with pytest.raises(WireError):
         spelled(payload, 2, "sexp", False)
+
+
+def test_sides_beyond_the_bound_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sides, "REMEMBERED", 2)
+    sides = _sides.Sides(lambda _: None)
+    for number in range(4):
+        sides.remember(f"s{number}", 1.0, None)
+    assert list(sides._sides) == ["s2", "s3"]
+
+
+def test_evidence_is_asked_for_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_evidence, "_MAX_PLANS", 2)
+    desk = _evidence.EvidenceDesk(strict=True)
+    for number in range(3):
+        desk.wait(f"s{number}", "f")
+    assert desk.learn(SimpleNamespace(strategies=lambda **_: []))
+    assert list(desk.ready(lambda _: set())) == ["s0", "s1"]
+    assert list(desk.ready(lambda _: set())) == ["s2"]
