@@ -586,3 +586,64 @@ def refused(action):
         return action()
     except (StartFailed, ActorDeadError) as error:
         return error
+
+
+# --- asks that may be asked again --------------------------------------------------------------------------
+
+
+def test_an_ask_that_may_be_retried_is_answered_by_the_next_incarnation(forest):
+    fell = []
+
+    def fall_once(_):
+        if not fell:
+            fell.append(1)
+            raise SystemExit(3)
+        return "answered"
+
+    root = forest.boot(forest.toy("a"), intensity=5)
+    assert root.handle("a").ask(fall_once, timeout=10, retry=True) == "answered"
+    assert root.names.incarnation("a") == 2
+
+
+def test_asks_that_wait_behind_a_crash_go_to_the_next_incarnation(forest):
+    forest.starts["a"] = [None, OSError("not yet"), None]
+    root = forest.boot(forest.toy("a"), intensity=9)
+    gate, answers = forest.gate(), []
+
+    def hold_then_crash(_):
+        gate.wait(10)
+        raise SystemExit(3)
+
+    root.handle("a").tell(hold_then_crash)
+    eventually(lambda: root.find("a")["current"] is not None)
+    askers = [
+        threading.Thread(target=lambda n=n: answers.append(root.handle("a").ask(n, timeout=10, retry=True)))
+        for n in range(3)
+    ]
+    for asker in askers:
+        asker.start()
+    eventually(lambda: root.find("a")["mailbox"] == 3)
+    gate.set()
+    for asker in askers:
+        asker.join(10)
+    assert sorted(answers) == [0, 1, 2]
+
+
+def test_an_ask_that_nobody_comes_back_for_ends_at_its_time(forest):
+    root = forest.boot(forest.toy("a"), forest.toy("b"), intensity=5)
+    root.supervisor().terminate_child("a")
+    with pytest.raises((Timeout, ActorDeadError)):
+        root.handle("a").ask("anybody", timeout=0.05, retry=True)
+    root.supervisor().restart_child("a")
+    assert root.handle("a").ask(lambda actor: list(actor.seen)) == []  # withdrawn: nobody waits for it
+
+
+def test_a_hang_is_shown_while_it_is_one(forest, monkeypatch):
+    gate = forest.gate()
+    root = forest.boot(forest.toy("a", hang_after=0.05), intensity=5)
+    (life,) = [life for life in root.lives() if life.id == "a"]
+    monkeypatch.setattr(type(life), "hung", lambda _: None)  # told to nobody: it stays hung
+    root.handle("a").tell(lambda _: gate.wait(10))
+    assert eventually(lambda: root.find("a")["state"] == "hung")
+    gate.set()
+    assert eventually(lambda: root.find("a")["state"] == "running")

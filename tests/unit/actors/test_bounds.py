@@ -83,6 +83,11 @@ def test_a_text_that_may_hold_a_secret_goes_the_careful_way() -> None:
     assert line("https://user:pass@host/x") is None
 
 
+def test_a_plain_event_that_is_huge_goes_the_careful_way() -> None:
+    huge = Emit(event_type="db.backup", data={"path": "x" * 2_000_000}, at_us=0, correlation_id="c")
+    assert plain_line(huge) is None
+
+
 def test_lines_that_are_no_events_are_passed_over_in_the_tail(tmp_path: Any) -> None:
     file = tmp_path / "t.jsonl"
     file.write_text('{"event_type":"a"}\nnot json\n[1]\n{"event_type":"b"}\n')

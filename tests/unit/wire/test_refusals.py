@@ -5,7 +5,7 @@ import pytest
 from foldward.contracts.errors import WireError
 from foldward.wire import loads
 from foldward.wire._misfit import Misfit
-from foldward.wire._scalars import Boolean, String
+from foldward.wire._scalars import Boolean, String, Symbol
 from foldward.wire._sexp_tree import Atom
 from foldward.wire._shape import FreeForm
 
@@ -54,3 +54,8 @@ def test_json_in_a_string_is_read_only_from_a_string() -> None:
     assert FreeForm().read(Atom("nil"), "plan") is None
     with pytest.raises(Misfit, match="not JSON in a string"):
         FreeForm().read(Atom("bare"), "plan")
+
+
+def test_nil_is_no_name() -> None:
+    assert Symbol().atom("NIL", "kind") is None
+    assert Symbol().atom("pkg::SMA", "kind") == "sma"
