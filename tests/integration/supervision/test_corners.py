@@ -10,7 +10,7 @@ import time
 
 import pykka
 import pytest
-from pykka import ActorDeadError, Timeout
+from pykka import ActorDeadError, Timeout, messages
 from toys import Toy, boom, crash, eventually, settled
 
 from supervision import (
@@ -31,8 +31,10 @@ from supervision import (
 from supervision import __main__ as shell
 from supervision import _process as processes
 from supervision import inspect as inspection
-from supervision._mailbox import BoundedMailbox
+from supervision._exit import poison_of
+from supervision._mailbox import Ask, BoundedMailbox, Mailbox, Reply
 from supervision._monitor import Monitor
+from supervision._slot import Slot
 from supervision.inbox import Empty, Inbox
 from supervision.inspect import Client, InspectError, Server
 from supervision.plan import Ending, group
@@ -647,3 +649,79 @@ def test_a_hang_is_shown_while_it_is_one(forest, monkeypatch):
     assert eventually(lambda: root.find("a")["state"] == "hung")
     gate.set()
     assert eventually(lambda: root.find("a")["state"] == "running")
+
+
+# --- a name's slow roads, step by step ---------------------------------------------------------------------
+
+
+class Moving(Mailbox):
+    """A closed box whose successor takes over at the very moment in which somebody looks again."""
+
+    def __init__(self, slot, successor):
+        super().__init__()
+        self.slot, self.successor = slot, successor
+
+    def barrier(self):
+        super().barrier()
+        self.slot.box = self.successor
+
+
+def slot_with(box, lost):
+    slot = Slot("a", lambda *entry: lost.append(entry))
+    slot.box = box
+    return slot
+
+
+def closed(box):
+    box.residue = lambda *_: None
+    box.close("stopped")
+    return box
+
+
+def test_a_tell_finds_the_box_that_took_over():
+    lost, fresh = [], Mailbox()
+    slot = slot_with(None, lost)
+    slot.box = closed(Moving(slot, fresh))
+    assert slot.undelivered("news")
+    assert fresh.get() == "news"
+    assert lost == []
+
+
+def test_an_ask_finds_the_box_that_took_over_or_waits_for_one():
+    fresh, ask = Mailbox(), Ask("question", Reply())
+    slot = slot_with(None, [])
+    slot.box = closed(Moving(slot, fresh))
+    slot.ask_next(ask)
+    assert fresh.get() is ask
+    slot.box = closed(Mailbox())
+    slot.ask_next(ask)
+    assert list(slot.parked) == [ask]
+    slot.withdraw(ask)
+    slot.withdraw(ask)  # it has been taken meanwhile: nothing to take back
+    assert not slot.parked
+
+
+def test_a_box_that_drops_wakes_nobody():
+    box = BoundedMailbox(2, "drop", 0.01, "a")
+    assert box.tell(1)
+    assert box.get_nowait() == 1
+
+
+def test_nothing_at_hand_is_no_poison():
+    assert poison_of(None) == ()
+    assert poison_of([1, 2]) == [1, 2]
+
+
+def test_a_proxy_call_that_was_told_is_made(forest):
+    root = forest.boot(forest.toy("a"))
+    root.handle("a").tell(messages.ProxyCall(attr_path=("on_receive",), args=("called",), kwargs={}))
+    assert root.handle("a").ask(lambda actor: list(actor.seen)) == ["called"]
+
+
+def test_a_process_may_keep_its_words_to_itself(forest):
+    talk = "import sys; sys.stderr.write('hidden'); sys.exit(3)"
+    root = forest.boot(
+        process("p", [sys.executable, "-c", talk], stderr="null", restart=Restart.TEMPORARY), forest.toy("a")
+    )
+    (report,) = eventually(lambda: root.crashes("p"))
+    assert (report.reason, report.stack) == ("exit code 3", "")
