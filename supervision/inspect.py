@@ -181,7 +181,10 @@ class Server:
                 threading.Event().wait(0.05)  # out of file descriptors: give somebody time to close one
                 continue
             with self._lock:
-                full = self._closed or not self._make_room()
+                if self._closed:
+                    connection.close()  # not "busy": a successor may answer on this path in a moment
+                    return
+                full = not self._make_room()
                 if not full:
                     self._connections[connection] = False
             if full:

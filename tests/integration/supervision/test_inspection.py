@@ -310,3 +310,20 @@ def test_a_process_child_shows_its_pid(forest, tmp_path):
     with Server(root, tmp_path / "s"):
         node = Client(tmp_path / "s").call("child", id="p")
     assert (node["kind"], node["pid"]) == ("process", root.handle("p").pid)
+
+
+def test_a_server_that_closes_hangs_up_instead_of_saying_that_it_is_busy(forest, tmp_path):
+    server = Server(forest.boot(forest.toy("a")), tmp_path / "inspect.sock").start()
+    try:
+        server._closed = True  # the moment between the flag and the socket's end
+        with pytest.raises(ConnectionError):
+            Client(tmp_path / "inspect.sock").call("tree")
+    finally:
+        server._closed = False
+        server.close()
+
+
+def test_every_answer_passes_through_what_the_owner_gave(forest, tmp_path):
+    path = tmp_path / "inspect.sock"
+    with Server(forest.boot(forest.toy("a")), path, outgoing=lambda answer: {**answer, "result": "seen"}):
+        assert Client(path).call("tree") == "seen"
