@@ -124,12 +124,15 @@ def combine(a: Block, b: Block) -> Block:
     if a.ruined():
         return Block(**sums, **{name: getattr(a, name) for name in _EXTREMES})
     low = a.gain + b.bottom + a.gain * b.bottom
+    top = max(a.top, a.gain + b.top + a.gain * b.top)
+    # Below zero the ratio shrinks with the peak: the fall counts from the highest, not from the day's own.
+    fall = (top - low) / (1.0 + top) if low <= -1.0 else max(b.drawdown, (a.top - low) / (1.0 + a.top))
     return Block(
         **sums,
         gain=a.gain + b.gain + a.gain * b.gain,
-        top=max(a.top, a.gain + b.top + a.gain * b.top),
+        top=top,
         bottom=min(a.bottom, low),
-        drawdown=max(a.drawdown, b.drawdown, (a.top - low) / (1.0 + a.top)),
+        drawdown=max(a.drawdown, fall),
     )
 
 
@@ -157,6 +160,11 @@ def fold(table: NDArray[np.void]) -> Block:
     tops = np.maximum.accumulate(np.concatenate(([0.0], before + table["top"] + before * table["top"])))
     lows = before + table["bottom"] + before * table["bottom"]
     across = (tops[:-1] - lows) / (1.0 + tops[:-1])
+    bottom = min(0.0, float(lows.min()))
+    if bottom > -1.0:
+        drawdown = max(0.0, float(table["drawdown"].max()), float(across.max()))
+    else:
+        drawdown = (float(tops[-1]) - bottom) / (1.0 + float(tops[-1]))
     money = {name: float(table[name].sum()) for name in _MONEY}
     counts = {name: int(table[name].sum()) for name in _COUNTS}
     return Block(
@@ -168,8 +176,8 @@ def fold(table: NDArray[np.void]) -> Block:
         down2=float((down * down).sum()),
         gain=gain,
         top=float(tops[-1]),
-        bottom=min(0.0, float(lows.min())),
-        drawdown=max(0.0, float(table["drawdown"].max()), float(across.max())),
+        bottom=bottom,
+        drawdown=drawdown,
         pnl=money["pnl"],
         gross_profit=money["gross_profit"],
         gross_loss=money["gross_loss"],

@@ -271,9 +271,17 @@ def _dealings(blocks: NDArray[np.void], sums: Floats) -> Dealings:
 
 
 def max_drawdown(days: Floats, cash: float) -> float:
-    """Largest fall of the equity from a peak at any bar's close, as a ratio of that peak (day table)."""
+    """Largest fall of the equity from a peak at any bar's close, as a ratio of that peak (day table).
+
+    A run that is ruined ends there, at its lowest: it fell from the highest peak of all. Its last day's own
+    ratio is no measure, because below zero the ratio shrinks with the peak.
+    """
     if days.shape[1] == 0:
         return 0.0
+    low = float(days[k.D_LOW].min())
+    if cash + low <= 0.0:
+        top = max(0.0, float(days[k.D_HIGH].max()))
+        return (top - low) / (cash + top)
     peaks = np.maximum.accumulate(np.concatenate(([0.0], days[k.D_HIGH])))[:-1]
     across = (peaks - days[k.D_LOW]) / (cash + peaks)
     return max(0.0, float(days[k.D_DRAWDOWN].max()), float(across.max()))

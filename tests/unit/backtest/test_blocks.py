@@ -43,6 +43,17 @@ def test_nothing_grows_from_ruin():
     assert (twice.days, twice.sharpe(252)) == (3, None)
 
 
+def test_ruin_is_a_fall_from_the_highest_peak():
+    # From a peak of 1.2 to 1.1 · −0.2 = −0.22; the last day alone would say 1.2.
+    lost = Block(days=1, s1=-1.2, gain=-1.2, bottom=-1.2, drawdown=1.2)
+    assert combine(UP, lost).drawdown == pytest.approx((1.2 + 0.22) / 1.2)
+    # A day that rises to 1.5 before it loses all: from 1.1 · 1.5 = 1.65.
+    late = Block(days=1, s1=-1.2, gain=-1.2, top=0.5, bottom=-1.2, drawdown=1.7 / 1.5)
+    assert combine(UP, late).drawdown == pytest.approx((1.65 + 0.22) / 1.65)
+    thrice = combine(combine(UP, DOWN), late).drawdown
+    assert thrice == pytest.approx(combine(UP, combine(DOWN, late)).drawdown)
+
+
 def test_an_empty_table_is_nothing(trade):
     out = trade([(100, 100, 100, 100)] * 3, {})
     assert fold(out.blocks[:0]) == EMPTY

@@ -3,6 +3,7 @@
 import pytest
 
 from foldward.backtest import trade_list
+from foldward.backtest.blocks import fold
 from foldward.contracts.jobs import Costs, Swap
 
 FLAT = (100.0, 100.0, 100.0, 100.0)
@@ -226,3 +227,12 @@ def test_ruin_ends_the_run_at_the_close_that_lost_the_equity(trade):
     assert out.metrics["sharpe"] is None
     assert out.reasons["sharpe"] == "the equity fell to zero or below"
     assert any("ruined" in note for note in out.notes)
+
+
+def test_the_drawdown_of_a_ruined_run_is_the_fall_from_its_highest_peak(trade):
+    # 100 → 40 at the end of the first day → −20 on the second: 120 of 100, not 60 of the second day's 40.
+    bars = [FLAT] * 22 + [(100, 100, 70, 70)] + [(70, 70, 70, 70)] + [(70, 70, 40, 40)]
+    out = trade(bars, {20: "buy"}, units=2.0, cash=100.0)
+    assert out.metrics["final_equity"] == -20.0
+    assert out.metrics["max_drawdown"] == pytest.approx(1.2)
+    assert fold(out.blocks).drawdown == pytest.approx(1.2)
