@@ -116,6 +116,7 @@ class Attempts:
         if record is None:
             return [Tell("dispatcher", settled_retry(fact.request_id, None, fact.due_us, fact.code, True))]
         record.failures = failures
+        record.sends = written.value["sends"]  # a peer's error does not say which attempt it answers
         return [
             record_event(
                 record,

@@ -142,17 +142,20 @@ class Ledger(Attempts):
             )
         return effects
 
-    def _stale(self, message: ResultArrived) -> Effects:
+    def _stale(self, message: ResultArrived, known: dict[str, Any] | None = None) -> Effects:
+        """known: what the store says of a request that has ended."""
         result = message.result
+        whose = known or {}
         event = oos_event(
             "oos.stale",
             request_id=result.request_id,
-            name=result.strategy_name,
-            kind="unknown",
-            origin="unknown",
+            name=whose.get("name") or result.strategy_name,
+            kind=whose.get("kind") or "unknown",
+            origin=whose.get("origin", "unknown"),
             status="stale",
             attempt=result.attempt,
-            trace_id=result.trace_id,
+            run_id=whose.get("run_id", "-"),
+            trace_id=whose.get("trace_id", result.trace_id),
             severity="warning",
             result_digest=result.result_digest,
         )
@@ -164,7 +167,17 @@ class Ledger(Attempts):
         text = f"no open request has the id {result.request_id}"
         return [
             event,
-            Tell("dead_letter", hold(message, "unknown_request_id", "request.unknown_id", text, None)),
+            Tell(
+                "dead_letter",
+                hold(
+                    message,
+                    "unknown_request_id",
+                    "request.unknown_id",
+                    text,
+                    None,
+                    whose.get("trace_id", "-"),
+                ),
+            ),
         ]
 
     def applied(self, written: Written) -> Effects:
@@ -179,7 +192,7 @@ class Ledger(Attempts):
         fact: ApplyResult = written.fact  # type: ignore[assignment]
         if outcome == "stale":
             self.records.drop(request_id)
-            return self._stale(message)
+            return self._stale(message, value)
         if outcome == "applied":
             self.records.drop(request_id)
         effects: Effects = []
@@ -223,19 +236,21 @@ class Ledger(Attempts):
         )
         effects += broadcast(settled)
         if outcome == "nondeterministic":
-            effects += self._nondeterministic(message, name)
+            effects += self._nondeterministic(message, name, trace_id)
         if message.reply_to is not None:
             effects.append(replayed(message, True, outcome))
         return effects
 
-    def _nondeterministic(self, message: ResultArrived, name: str) -> Effects:
+    def _nondeterministic(self, message: ResultArrived, name: str, trace_id: str) -> Effects:
         text = f"a second answer of {name} has another result digest"
         effects: Effects = [
             Alarm(f"nondeterministic:{name}", f"{name} is not deterministic", text, severity="error")
         ]
         if message.dead_id is None:
             effects.append(
-                Tell("dead_letter", hold(message, "mismatch", "engine.nondeterministic", text, None))
+                Tell(
+                    "dead_letter", hold(message, "mismatch", "engine.nondeterministic", text, None, trace_id)
+                )
             )
         return effects
 

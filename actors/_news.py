@@ -63,8 +63,10 @@ def gone(request_id: str) -> Tell:
     return Tell("dispatcher", Settled(request_id=request_id, name="", kind="unknown", state="gone"))
 
 
-def hold(message: ResultArrived, reason: str, code: str, error: str, record: Record | None) -> Hold:
-    """Bytes that are kept, and why."""
+def hold(
+    message: ResultArrived, reason: str, code: str, error: str, record: Record | None, trace_id: str = "-"
+) -> Hold:
+    """Bytes that are kept, and why. trace_id: of a request that has ended."""
     result = message.result
     return Hold(
         reason=reason,
@@ -73,7 +75,7 @@ def hold(message: ResultArrived, reason: str, code: str, error: str, record: Rec
         payload=message.raw,
         peer=message.peer,
         request_id=result.request_id or None,
-        trace_id=result.trace_id if record is None else record.trace_id,
+        trace_id=record.trace_id if record is not None else trace_id if trace_id != "-" else result.trace_id,
     )
 
 

@@ -71,7 +71,8 @@ class ReturnLease(Fact, frozen=True, kw_only=True):
 
 
 class FailAttempt(Fact, frozen=True, kw_only=True):
-    """pending | sent | retry → retry, failures + 1. Outcome {"failures": n} or None when the row moved on.
+    """pending | sent | retry → retry, failures + 1. Outcome {"failures": n, "sends": n} or None when the row
+    moved on.
 
     cause: send (the bytes did not leave) | result (the peer answered with an error) | deadline.
     """
@@ -87,6 +88,7 @@ class FailAttempt(Fact, frozen=True, kw_only=True):
 class GiveUp(Fact, frozen=True, kw_only=True):
     """Any open state → error, and a dead letter that says why, in one transaction.
 
+    The failure that ends it is counted in the row as well; a crash_loop is none.
     `payload` is the answer's bytes where there is one, else the request's own payload is kept.
     Outcome {"dead_id": n} or None when the row was not open.
     """
@@ -113,8 +115,9 @@ class ApplyResult(Fact, frozen=True, kw_only=True):
     """An answer: result row, strategy update, trade list, queue row removed, in one transaction.
 
     Outcome {"outcome": "applied" | "duplicate" | "nondeterministic" | "stale", "name", "kind", "attempt",
-    "latency_us", "queue_us", "run_us", "failures"}: duplicate for an equal result digest, nondeterministic
-    for a different one (the strategy is marked INVALID), stale for an id that is unknown or not open.
+    "latency_us", "queue_us", "run_us", "failures", and of a known request "origin", "run_id", "trace_id"}:
+    duplicate for an equal result digest, nondeterministic for a different one (the strategy is marked
+    INVALID), stale for an id that is unknown or not open.
     """
 
     result: Result

@@ -10,10 +10,11 @@ from storage.writes._numbers import numbers_of
 from storage.writes._session import Session
 
 _STANDING = (
-    "SELECT name, kind, result_digest, latency_us, queue_us, run_us, requested_us, failures, trades, wins,"
-    " losses, pnl, sharpe, sortino, max_drawdown, win_rate, profit_factor FROM results WHERE request_id = ?"
+    "SELECT name, kind, result_digest, latency_us, queue_us, run_us, requested_us, failures, origin, run_id,"
+    " trace_id, trades, wins, losses, pnl, sharpe, sortino, max_drawdown, win_rate, profit_factor"
+    " FROM results WHERE request_id = ?"
 )
-_KNOWN = "SELECT name, kind, sends, failures FROM oos_queue WHERE request_id = ?"
+_KNOWN = "SELECT name, kind, failures, origin, run_id, trace_id FROM oos_queue WHERE request_id = ?"
 _MARK_RESULT = "UPDATE results SET conflicts = conflicts + 1 WHERE request_id = ?"
 _MARK_STRATEGY = (
     "UPDATE strategies SET nondeterministic = 1, verdict = 'INVALID', verdict_at = ?2, updated_at = ?2,"
@@ -38,10 +39,10 @@ def late(session: Session, fact: ApplyResult) -> dict[str, Any]:
                 "oos.stale",
                 {"attempt": result.attempt, "result_digest": result.result_digest},
             )
-        name, kind, _, failures = known or (None, None, 0, 0)
-        return _outcome("stale", name, kind, result.attempt, failures)
-    name, kind, result_digest, latency, queue, run, requested_us, failures = standing[:8]
-    if _same_answer(result, result_digest, standing[8:]):
+        name, kind, failures, *whose = known or (None, None, 0)
+        return _outcome("stale", name, kind, result.attempt, failures, whose)
+    name, kind, result_digest, latency, queue, run, requested_us, failures, *whose = standing[:11]
+    if _same_answer(result, result_digest, standing[11:]):
         outcome = "duplicate"
     else:
         outcome = "nondeterministic"
@@ -57,7 +58,7 @@ def late(session: Session, fact: ApplyResult) -> dict[str, Any]:
         {"attempt": result.attempt, "result_digest": result.result_digest, "standing": result_digest},
         "engine.nondeterministic" if outcome == "nondeterministic" else None,
     )
-    return _outcome(outcome, name, kind, result.attempt, failures, latency, queue, run)
+    return _outcome(outcome, name, kind, result.attempt, failures, whose, latency, queue, run)
 
 
 def _outcome(
@@ -66,6 +67,7 @@ def _outcome(
     kind: str | None,
     attempt: int,
     failures: int,
+    whose: list[str],
     latency: int | None = None,
     queue: int | None = None,
     run: int | None = None,
@@ -79,6 +81,7 @@ def _outcome(
         "queue_us": queue,
         "run_us": run,
         "failures": failures,
+        **dict(zip(("origin", "run_id", "trace_id"), whose, strict=False)),
     }
 
 

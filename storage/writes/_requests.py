@@ -27,7 +27,7 @@ _FAIL = (
 )
 _GIVE_UP = (
     "UPDATE oos_queue SET status = 'error', next_attempt_at = NULL, deadline_at = NULL, closed_at = ?2,"
-    f" last_error = ?3, last_code = ?4 WHERE request_id = ?1 AND status IN {_OPEN}"
+    f" last_error = ?3, last_code = ?4, failures = failures + ?5 WHERE request_id = ?1 AND status IN {_OPEN}"
     " RETURNING name, kind, trace_id, failures, sends, worker, payload"
 )
 _CANCEL = (
@@ -81,13 +81,15 @@ def fail_attempt(session: Session, fact: FailAttempt) -> dict[str, Any] | None:
         },
         fact.code,
     )
-    return {"failures": failures}
+    return {"failures": failures, "sends": sends}
 
 
 def give_up(session: Session, fact: GiveUp) -> dict[str, Any] | None:
     """An open row → error, with its dead letter."""
     fact = without_secrets(fact, "error")
-    row = session.execute(_GIVE_UP, (fact.request_id, fact.at_us, fact.error, fact.code)).get
+    # The failure that ends a request is one of its failures; the death of a worker is none.
+    last = 0 if fact.reason == "crash_loop" else 1
+    row = session.execute(_GIVE_UP, (fact.request_id, fact.at_us, fact.error, fact.code, last)).get
     if row is None:
         return None
     name, kind, trace_id, failures, sends, worker, payload = row

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors._attempts import Rewrite
-from actors._effects import Answer, Effect, Later, Tell, WriteFact
+from actors._effects import Answer, Effect, Event, Later, Tell, WriteFact
 from actors._ledger import Ledger, Reapply
 from foldward.contracts.facts import ApplyResult, Fact, FailAttempt, GiveUp, ReturnLease
 from foldward.contracts.jobs import Result, Window
@@ -147,7 +147,7 @@ def test_two_failures_of_one_attempt_are_one() -> None:
     effects = room.fail()
     assert len(facts(effects, FailAttempt)) == 1
     assert room.fail() == []
-    after = room.ledger.failed(written(effects, {"failures": 1}))
+    after = room.ledger.failed(written(effects, {"failures": 1, "sends": 1}))
     assert [to for to, state in settled(after) if state == "retry"] == [
         "dispatcher",
         "rank_evaluator",
@@ -155,6 +155,26 @@ def test_two_failures_of_one_attempt_are_one() -> None:
         "reporter",
     ]
     assert len(facts(room.fail(), FailAttempt)) == 1
+
+
+def test_a_retry_names_the_attempt_that_failed_though_the_peer_did_not() -> None:
+    room = Room(row(sends=0))
+    effects = room.arrive(error="boom", code="engine.internal")
+    told = room.ledger.failed(written(effects, {"failures": 1, "sends": 2}))
+    (event,) = [effect for effect in told if isinstance(effect, Event)]
+    assert (event.event_type, event.data["attempt"]) == ("oos.retry", 2)
+
+
+def test_a_late_answer_is_told_and_kept_under_its_trace() -> None:
+    for outcome, kept in (("duplicate", 0), ("nondeterministic", 1), ("stale", 1)):
+        room = Room(None)
+        known = {"outcome": outcome, "name": "sma", "kind": "oos", "run_id": "run-1", "trace_id": "trace-1"}
+        told = room.ledger.applied(written(room.arrive(), known))
+        (event,) = [effect for effect in told if isinstance(effect, Event)]
+        assert (event.event_type, event.run_id, event.trace_id) == (f"oos.{outcome}", "run-1", "trace-1")
+        assert (event.data["strategy"], event.data["oos_kind"]) == ("sma", "oos")
+        letters = [e.message for e in told if isinstance(e, Tell) and isinstance(e.message, Hold)]
+        assert [letter.trace_id for letter in letters] == ["trace-1"] * kept
 
 
 def test_a_failure_of_nobody_is_told_to_the_dispatcher_alone() -> None:
@@ -180,7 +200,9 @@ def test_a_commit_that_an_earlier_incarnation_asked_for_is_still_told() -> None:
     asked = Room(row())
     effects = asked.fail()
     fresh = Room(None)
-    assert settled(fresh.ledger.failed(written(effects, {"failures": 1}))) == [("dispatcher", "retry")]
+    assert settled(fresh.ledger.failed(written(effects, {"failures": 1, "sends": 1}))) == [
+        ("dispatcher", "retry")
+    ]
     fresh = Room(None)
     done = fresh.ledger.ended(
         Written(

@@ -139,9 +139,16 @@ def test_an_id_cannot_be_used_for_other_work(facts, writer, do):
 def test_sends_and_failures_are_different_numbers(facts, do, reader):
     do(facts.admit(), facts.lease(), ReturnLease(request_id=ONE, due_us=T0, at_us=T0, reason="link dropped"))
     assert do(facts.lease()) == 2
-    assert do(facts.fail()) == {"failures": 1}
+    assert do(facts.fail()) == {"failures": 1, "sends": 2}
     row = reader.request(ONE)
     assert (row.sends, row.failures, row.crashes) == (2, 1, 0)
+
+
+def test_the_failure_that_ends_a_request_is_counted_and_a_death_is_none(facts, do, reader):
+    do(facts.admit(), facts.lease(), facts.fail(), facts.lease(), facts.give_up())
+    assert reader.request(ONE).failures == 2
+    do(facts.admit(2), facts.lease(2), facts.give_up(2, reason="crash_loop", code="supervision.crash_loop"))
+    assert reader.request(facts.admit(2).request_id).failures == 0
 
 
 def test_only_a_worker_that_had_begun_counts_as_a_crash(facts, do):

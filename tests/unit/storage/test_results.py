@@ -42,6 +42,16 @@ def test_the_same_answer_again_is_a_duplicate(facts, do, reader):
     assert reader.counters()["success"] == 1
 
 
+def test_an_answer_that_comes_late_still_names_its_trace(facts, do):
+    do(facts.admit(trace_id="trace-1", run_id="run-1"), facts.lease(), facts.answer())
+    again = do(facts.answer())
+    assert (again["outcome"], again["trace_id"], again["run_id"]) == ("duplicate", "trace-1", "run-1")
+    do(facts.admit(2, trace_id="trace-2", run_id="run-1"), facts.cancel(2))
+    late = do(facts.answer(2))
+    assert (late["outcome"], late["name"], late["trace_id"]) == ("stale", "alpha", "trace-2")
+    assert "trace_id" not in do(facts.answer(3))
+
+
 def test_another_answer_marks_the_strategy_invalid(facts, do, reader):
     do(facts.imported())
     run(facts, do)
