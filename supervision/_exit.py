@@ -10,7 +10,10 @@ from supervision.plan import Ending
 
 
 class Exit(NamedTuple):
-    """How an incarnation ended. `stack` is text once formatted; `error` is what was raised."""
+    """How an incarnation ended. `stack` is text once formatted; `error` is what was raised.
+
+    code: what inspection calls it when no error of its own does (an OS process raises nothing we could see).
+    """
 
     ending: Ending
     reason: str
@@ -20,6 +23,7 @@ class Exit(NamedTuple):
     inbox_depth: int = 0
     uptime_s: float = 0.0
     at_us: int = 0
+    code: str | None = None
 
 
 def why_of(ending: Ending) -> str:

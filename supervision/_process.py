@@ -22,6 +22,8 @@ from supervision.plan import Ending
 
 TAIL = 8192  # bytes of stderr kept for the crash report
 PARENT_FD = "SUPERVISION_PARENT_FD"
+EXITED = "supervision.process_exited"  # by itself, with a code other than 0
+KILLED = "supervision.process_killed"  # by a signal that was not ours
 LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
 
 
@@ -76,7 +78,16 @@ class ProcessLife(Life):
         try:
             process, stderr = self._spawn()
         except Exception as error:  # any reason not to start is the supervisor's to judge
-            self._ended(Exit(Ending.CRASH, describe(error), error, uptime_s=self.uptime(), at_us=utc_us()))
+            self._ended(
+                Exit(
+                    Ending.CRASH,
+                    describe(error),
+                    error,
+                    uptime_s=self.uptime(),
+                    at_us=utc_us(),
+                    code="supervision.start_failed",
+                )
+            )
             return
         self.pid = process.pid
         self.tree.processes.add(self)
@@ -197,15 +208,14 @@ class ProcessLife(Life):
     def _exit_of(self, code: int, tail: bytearray) -> Exit:
         stack = tail.decode("utf-8", "replace")
         if self.stopping and code in (0, -signal.SIGTERM):
-            ending, reason = Ending.SHUTDOWN, "shutdown"
+            ending, reason, name = Ending.SHUTDOWN, "shutdown", None
         elif code == 0:
-            ending, reason = Ending.NORMAL, "exit code 0"
+            ending, reason, name = Ending.NORMAL, "exit code 0", None
+        elif code > 0:
+            ending, reason, name = Ending.CRASH, f"exit code {code}", EXITED
         else:
-            ending, reason = (
-                Ending.CRASH,
-                f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}",
-            )
-        return Exit(ending, reason, stack=stack, uptime_s=self.uptime(), at_us=utc_us())
+            ending, reason, name = Ending.CRASH, f"killed by {_signal_name(-code)}", KILLED
+        return Exit(ending, reason, stack=stack, uptime_s=self.uptime(), at_us=utc_us(), code=name)
 
     def _ended(self, exit: Exit) -> None:
         with self.lock:

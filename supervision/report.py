@@ -85,4 +85,4 @@ def code_of(exit: Exit) -> str:
         return code
     if exit.ending is Ending.HUNG:
         return "supervision.hung"
-    return "internal"
+    return exit.code or "internal"

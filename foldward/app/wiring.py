@@ -85,8 +85,12 @@ class Wiring:
         self.tell("dead_letter", letter)
 
     def on_crash(self, report: Any) -> None:
-        """The crash report with its stack goes to the human log."""
+        """The crash report with its stack goes to the human log; of an OS process, what a person can use."""
         plain = report.as_dict()
+        if plain["offender"]["kind"] == "process" and plain["context"] != "start_error":
+            level, line = process_line(plain)
+            logger.log(level, "{}", line)
+            return
         stack = plain.pop("stack", None)
         facts = ", ".join(f"{key} {value}" for key, value in plain.items() if value not in (None, "", []))
         logger.error("crash report: {}{}", facts, f"\n{stack}" if stack else "")
@@ -116,6 +120,27 @@ class Wiring:
     def worker_exited(self, worker: str, pid: int, code: int) -> None:
         """A worker process ended: the dispatcher hears it at once."""
         self.tell("dispatcher", WorkerExited(worker=worker, pid=pid, exit_code=code))
+
+
+def process_line(report: dict[str, Any]) -> tuple[str, str]:
+    """The log level and the words for the end of an OS process that nobody wanted, from its crash report.
+
+    Its last words (stderr) follow only when it ended by itself: before a SIGKILL it did not know.
+    """
+    child, pid = report["child"], report["offender"]["pid"]
+    if report["ending"] == "hung":
+        return "WARNING", (
+            f"{child} (pid {pid}) was slow to end ({report['reason']}) and was killed; nothing is lost:"
+            " what it held goes out again"
+        )
+    then = "it is restarted, and what it held goes out again"
+    if report["context"] == "shutdown_error":
+        then = "it was being stopped; what it held goes out again"
+    words = "" if report["code"] == "supervision.process_killed" else report["stack"].rstrip()
+    return "ERROR", (
+        f"crash report: {child} (pid {pid}) ended after {report['uptime_s']:.1f} s: {report['reason']},"
+        f" {report['code']}; {then}{chr(10) + words if words else ''}"
+    )
 
 
 def _processes(tree: dict[str, Any]) -> list[dict[str, Any]]:

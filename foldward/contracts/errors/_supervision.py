@@ -42,6 +42,18 @@ declare(
     "its crash report names the last of them",
     fault="us",
 )
+declare(
+    "supervision.process_killed",
+    "A process of the tree was ended by a signal that nobody in the tree sent.",
+    "an unasked SIGKILL is often the kernel's, short of memory: sudo journalctl -k; foldward crashes CHILD",
+    fault="machine",
+)
+declare(
+    "supervision.process_exited",
+    "A process of the tree ended by itself with a code other than 0.",
+    "foldward crashes CHILD shows its last words on stderr",
+    fault="machine",
+)
 declare("supervision.start_failed", "A child did not start.", "the cause follows in the message", fault="us")
 declare(
     "supervision.worker_lost",

@@ -57,7 +57,10 @@ def test_a_killed_process_is_restarted_and_its_end_is_told_at_once(forest):
     assert exits.wait(1) == [("p", first, -9)]
     assert eventually(lambda: root.names.incarnation("p") == 2)
     assert root.find("p")["pid"] not in (None, first)
-    assert root.crashes("p")[0].reason == "killed by SIGKILL"
+    report = root.crashes("p")[0]
+    assert (report.code, report.reason) == ("supervision.process_killed", "killed by SIGKILL")
+    error = root.find("p")["last_error"]
+    assert (error["code"], error["message"]) == ("supervision.process_killed", "killed by SIGKILL")
 
 
 @pytest.mark.parametrize(("code", "restarts"), [(0, 0), (3, 1)])
@@ -90,7 +93,7 @@ def test_the_crash_report_of_a_process_has_the_tail_of_its_stderr(forest):
         process("p", noisy, stderr="tail", restart=Restart.TRANSIENT, backoff=Backoff(first=60, ceiling=60))
     )
     [report] = eventually(lambda: root.crashes("p"))
-    assert report.reason == "exit code 7"
+    assert (report.code, report.reason) == ("supervision.process_exited", "exit code 7")
     assert report.stack.endswith("x\nlast words\n")
     assert len(report.stack) == 8192
 
@@ -120,7 +123,29 @@ def test_a_process_that_ignores_sigterm_is_killed_at_its_limit(forest):
     eventually(lambda: signal.SIGTERM in ignored(pid), "the process to be deaf")
     assert root.stop(5.0)
     assert gone(pid)
-    assert root.crashes("p")[0].reason == "not stopped within 0.2 s"
+    report = root.crashes("p")[0]
+    assert (report.code, report.reason) == ("supervision.hung", "not stopped within 0.2 s")
+    assert report.context == "shutdown_error"
+
+
+def test_processes_side_by_side_are_asked_to_stop_together(forest, tmp_path):
+    # Each leaves only when the other has been told to leave too: one after the other would be two kills.
+    waits = f"""
+        import os, signal, sys, time
+        def told(*_):
+            open(os.path.join({str(tmp_path)!r}, sys.argv[1]), "w").close()
+            while len([n for n in os.listdir({str(tmp_path)!r}) if n.startswith("told")]) < 2:
+                time.sleep(0.005)
+            os._exit(0)
+        signal.signal(signal.SIGTERM, told)
+        open(os.path.join({str(tmp_path)!r}, "up-" + sys.argv[1]), "w").close()
+        time.sleep(60)
+        """
+    names = ("told-a", "told-b")
+    root = forest.boot(*(process(name, [*script(waits), name], shutdown=20.0) for name in names))
+    eventually(lambda: len(list(tmp_path.glob("up-*"))) == 2, "both to be up")
+    assert root.stop(30.0)
+    assert [root.crashes(name) for name in names] == [[], []]
 
 
 def test_kill_means_sigkill_at_once(forest):
