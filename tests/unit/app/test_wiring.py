@@ -39,7 +39,8 @@ SLOW = {
             "ERROR",
             (
                 "crash report: worker-1 (pid 4711) ended after 2.4 s: exit code 2,"
-                " supervision.process_exited; it is restarted, and what it held goes out again\nerror data.x: no"
+                " supervision.process_exited; it is restarted, and what it held goes out again"
+                "\nerror data.x: no"
             ),
         ),
         (
