@@ -6,7 +6,7 @@ import zmq
 
 from foldward.contracts.errors import ConfigError, WireError
 from foldward.settings import LinkTable
-from foldward.wire.links import needs_curve
+from foldward.wire.links import needs_curve, plain
 
 
 def require_endpoints(link: LinkTable, native: str) -> None:
@@ -55,7 +55,7 @@ def _try(context: zmq.Context[zmq.Socket[bytes]], setting: str, endpoint: str) -
     except zmq.ZMQError as error:
         raise WireError(
             "wire.endpoint_taken",
-            message=f"{endpoint} cannot be bound: {error.strerror}",
+            message=f"{endpoint} cannot be bound: {plain(error)}",
             hint=f"stop the other program, or set {setting}",
         ) from error
     finally:

@@ -4,7 +4,7 @@ Each link is one port thread that owns its sockets. It tells its sink PeerJoined
 PeerBeat, FrameReceived, FrameSent and FrameRefused, and decides nothing.
 """
 
-from foldward.wire.links._endpoints import native_endpoint, needs_curve
+from foldward.wire.links._endpoints import native_endpoint, needs_curve, plain
 from foldward.wire.links._port import Link, Sink
 from foldward.wire.links.make import make_link
 from foldward.wire.links.native import NativeLink
@@ -25,4 +25,5 @@ __all__ = [
     "make_link",
     "native_endpoint",
     "needs_curve",
+    "plain",
 ]

@@ -97,11 +97,16 @@ def bind(sock: zmq.Socket[bytes], endpoint: str) -> str:
         sock.bind(endpoint)
     except zmq.ZMQError as error:
         taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
-        what = "is already taken" if taken else f"cannot be bound: {error.strerror}"
+        what = "is already taken" if taken else f"cannot be bound: {plain(error)}"
         raise WireError("wire.endpoint_taken", message=f"{endpoint} {what}") from error
     bound = sock.getsockopt(zmq.LAST_ENDPOINT)
     assert isinstance(bound, bytes)
     return bound.rstrip(b"\0").decode()
+
+
+def plain(error: zmq.ZMQError) -> str:
+    """What went wrong, without the address that pyzmq appends to it: we name that ourselves."""
+    return zmq.strerror(error.errno or 0)
 
 
 def connect(sock: zmq.Socket[bytes], endpoint: str) -> None:
@@ -109,7 +114,7 @@ def connect(sock: zmq.Socket[bytes], endpoint: str) -> None:
     try:
         sock.connect(endpoint)
     except zmq.ZMQError as error:
-        raise WireError("wire.endpoint_taken", message=f"{endpoint}: {error.strerror}") from error
+        raise WireError("wire.endpoint_taken", message=f"{endpoint}: {plain(error)}") from error
 
 
 def _answers(path: str) -> bool:

@@ -186,8 +186,13 @@ def test_a_service_may_bind_or_connect_either_side():
         with pytest.raises(WireError) as caught:
             ServicePort(service.requests, "tcp://127.0.0.1:1")
         assert caught.value.code == "wire.endpoint_taken"
-        with pytest.raises(WireError):
+        assert caught.value.message == f"{service.requests} is already taken"
+        with pytest.raises(WireError) as caught:
             ServicePort("nonsense", "tcp://127.0.0.1:1", bind_requests=False)
+        assert caught.value.message == "nonsense: Invalid argument"
+        with pytest.raises(WireError) as caught:
+            ServicePort("tcp://127.0.0.1", "tcp://127.0.0.1:1")
+        assert caught.value.message == "tcp://127.0.0.1 cannot be bound: Invalid argument"
     finally:
         link.close()
         service.close(0)
