@@ -198,14 +198,16 @@ class Children(Actor):
         record = row.record
         record.last_exit = exit._replace(error=None, stack=None)
         failed = exit.ending in (Ending.CRASH, Ending.HUNG)
+        code = code_of(exit) if failed else None
         if failed:
-            record.last_error = {"code": code_of(exit), "message": exit.reason, "at_us": exit.at_us}
+            record.last_error = {"code": code, "message": exit.reason, "at_us": exit.at_us}
         self._event(
             "supervisor.child_terminated",
             row.spec.id,
             exit.reason,
             row,
             incarnation=life.incarnation,
+            code=code,
             quiet=quiet,
         )
         if failed:
@@ -246,6 +248,7 @@ class Children(Actor):
         *,
         backoff: float = 0.0,
         incarnation: int | None = None,
+        code: str | None = None,
         quiet: bool = False,
     ) -> None:
         """Tell the listeners; `quiet`: but do not wake their thread for it yet."""
@@ -259,6 +262,7 @@ class Children(Actor):
                 "restarts": record.restarts,
                 "backoff_s": round(backoff, 6),
                 "incarnation": self.incarnation if incarnation is None else incarnation,
+                "code": code,
             },
             quiet=quiet,
         )

@@ -168,10 +168,13 @@ def failures(
     since: Annotated[str, typer.Option(help="How far back: 30m, 24h, 7d.")] = "24h",
     by: Annotated[str, typer.Option(help="reason, code, strategy, kind, worker or event.")] = "reason",
 ) -> None:
-    """What failed, counted by cause."""
+    """What failed, counted by cause: steps of requests, and crashed children of the tree."""
+    from foldward.console.failures import EVENT as CRASH
+    from foldward.console.failures import failures as count_failures
+
     by = one_of("--by", by, CAUSES) or "reason"
     start = clock.utc_us() - int(_seconds(since) * 1e6)
-    rows = ctx.reader().failures(start, by)
+    rows = count_failures(ctx.reader(), ctx.home.telemetry, start, by)
     for row in rows:
         row["last_at"] = clock.iso_ms(row["last_at_us"])
     if ctx.as_json:
@@ -182,6 +185,10 @@ def failures(
         return
     columns = (by, "count", "requests", "last_at", "last_error")
     print_table("", columns, [tuple(row[name] for name in columns) for row in rows], empty="")
+    if by == "event" and any(row["event"] == CRASH for row in rows):
+        say(
+            "the stacks and last words of crashed children: foldward crashes (while core runs), logs/core.log"
+        )
 
 
 def _seconds(text: str) -> float:

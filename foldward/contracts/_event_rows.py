@@ -58,6 +58,7 @@ _CHILD = {
     "restarts": "restarts of the child so far",
     "backoff_s": "seconds until the next attempt; null when there is none",
     "incarnation": "which incarnation of the child",
+    "code": "what kind of crash its end was; null for every other end and event",
 }
 _BREAKER = {
     "breaker": "which breaker",

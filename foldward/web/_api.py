@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from actors.figures import report_oos_metrics
 from actors.metrics import metrics_text
+from foldward.console.failures import failures as count_failures
 from foldward.console.league import league
 from foldward.console.letters import letter
 from foldward.contracts import clock
@@ -61,7 +62,10 @@ class Api:
         start = clock.utc_us() - int(float(match[1]) * _SPAN_S[match[2]] * 1e6)
 
         def ask(reader: PageReader) -> list[dict[str, Any]]:
-            return [{**row, "last_at": clock.iso_ms(row["last_at_us"])} for row in reader.failures(start, by)]
+            return [
+                {**row, "last_at": clock.iso_ms(row["last_at_us"])}
+                for row in count_failures(reader, self._site.home.telemetry, start, by)
+            ]
 
         return await self._read(ask, [])
 

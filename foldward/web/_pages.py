@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from actors.figures import report_oos_metrics
+from foldward.console.failures import failures as count_failures
 from foldward.contracts import clock
 from foldward.web import _dead_view, _health, _queue_view, _strategy_view, _times_view
 from foldward.web._format import query
@@ -81,7 +82,10 @@ class Pages:
         since = _one_of(given.get("since"), tuple(SPANS)) or "24h"
         by = _one_of(given.get("by"), CAUSES) or "reason"
         start = clock.utc_us() - SPANS[since] * clock.US
-        rows = await run_in_threadpool(self._site.read, lambda reader: reader.failures(start, by))
+        telemetry = self._site.home.telemetry
+        rows = await run_in_threadpool(
+            self._site.read, lambda reader: count_failures(reader, telemetry, start, by)
+        )
         return await self._site.page(
             request, "failures.html", "queue", rows=rows, since=since, by=by, spans=SPANS, causes=CAUSES
         )
