@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from foldward.contracts.errors import WireError
-from foldward.contracts.jobs import Backtest, Result
+from foldward.contracts.jobs import Backtest, Heartbeat, Result
 from foldward.wire._canonical import canonical
 from foldward.wire._finite import require_sound, sound
 from foldward.wire._limits import MAX_FRAME, check_limits
@@ -69,8 +69,13 @@ def dumps(message: Message, format: Format = "json", *, peer: bool = False) -> b
     """The bytes of a message. JSON with `peer=True` and S-expressions spell the strategy flat, for peers.
 
     Raises WireError `wire.not_finite` for NaN and infinities, wire.missing_field for a result in which a
-    metric has neither value nor reason, wire.invalid_field for what the encoding cannot hold.
+    metric has neither value nor reason, wire.invalid_field for what the encoding cannot hold, is no message or
+    is asked for in another format.
     """
+    if format not in ("json", "sexp"):
+        raise WireError("wire.invalid_field", b"", None, f"format is {format!r}; json and sexp are known")
+    if not isinstance(message, Result | Backtest | Heartbeat):
+        raise WireError("wire.invalid_field", b"", None, f"a {type(message).__name__} is no message")
     try:
         if isinstance(message, Result):
             complete(message)

@@ -3,7 +3,7 @@
 import pytest
 
 from foldward.contracts.errors import WireError
-from foldward.wire import loads
+from foldward.wire import dumps, loads
 from foldward.wire._misfit import Misfit
 from foldward.wire._scalars import Boolean, String, Symbol
 from foldward.wire._sexp_tree import Atom
@@ -59,3 +59,14 @@ def test_json_in_a_string_is_read_only_from_a_string() -> None:
 def test_nil_is_no_name() -> None:
     assert Symbol().atom("NIL", "kind") is None
     assert Symbol().atom("pkg::SMA", "kind") == "sma"
+
+
+def test_an_unknown_format_is_not_written_as_another_one() -> None:
+    with pytest.raises(WireError, match="format is 'xml'; json and sexp are known"):
+        dumps(loads(RESULT % b""), format="xml")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [5, None, {"type": "HEARTBEAT"}])
+def test_what_is_no_message_is_not_written_as_a_heartbeat(value: object) -> None:
+    with pytest.raises(WireError, match="is no message"):
+        dumps(value)  # type: ignore[arg-type]
