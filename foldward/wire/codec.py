@@ -69,8 +69,8 @@ def dumps(message: Message, format: Format = "json", *, peer: bool = False) -> b
     """The bytes of a message. JSON with `peer=True` and S-expressions spell the strategy flat, for peers.
 
     Raises WireError `wire.not_finite` for NaN and infinities, wire.missing_field for a result in which a
-    metric has neither value nor reason, wire.invalid_field for what the encoding cannot hold, is no message or
-    is asked for in another format.
+    metric has neither value nor reason, wire.invalid_field for what the encoding cannot hold, for what is no
+    message and for another format.
     """
     if format not in ("json", "sexp"):
         raise WireError("wire.invalid_field", b"", None, f"format is {format!r}; json and sexp are known")
