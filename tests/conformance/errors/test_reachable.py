@@ -26,7 +26,7 @@ from foldward.contracts.jobs import Result, Strategy
 from foldward.contracts.messages import Cancel, Drain
 from foldward.data import bundled_dir
 from foldward.wire import dumps, loads
-from supervision import supervisor
+from supervision import Backoff, process, supervisor
 
 pytestmark = pytest.mark.slow
 
@@ -580,6 +580,20 @@ def _(scene: Scene) -> Said:
     scene.root.handle("a").tell(lambda _: gate.wait(10.0))
     eventually(lambda: scene.root.find("a")["last_error"])
     return _told_of(scene, "a")
+
+
+def _process_that(end: str) -> Way:
+    def way_of(scene: Scene) -> Said:
+        slow = Backoff(first=60.0, ceiling=60.0)
+        scene.root = scene.forest.boot(process("p", ["/bin/sh", "-c", end], backoff=slow))
+        eventually(lambda: scene.root.find("p")["last_error"])
+        return _told_of(scene, "p")
+
+    return way_of
+
+
+WAYS["supervision.process_killed"] = _process_that("kill -KILL $$")
+WAYS["supervision.process_exited"] = _process_that("exit 3")
 
 
 @way("supervision.budget_spent")
