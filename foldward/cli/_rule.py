@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -154,7 +155,10 @@ def _pair(text: str) -> tuple[str, float]:
     try:
         if not equals:
             raise ValueError
-        return key.strip(), float(value)
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
+        return key.strip(), number
     except ValueError:
         raise ConfigError(
             "config.usage", f"--param {text!r} is not NAME=NUMBER", hint="for example -p period=14"

@@ -32,6 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run", 2, "run needs --data DIR and --strategies FILE, or --demo"),
         ("failures --since yesterday", 2, "is not a span such as 30m"),
         ("backtest --data x.csv --kind sma -p short", 2, "is not NAME=NUMBER"),
+        ("backtest --data x.csv --kind sma -p sma_short=nan", 2, "is not NAME=NUMBER"),
         ("backtest --data x.csv --kind smaa", 2, "did you mean 'sma'?"),
         ("backtest --data x.csv --kind sma --seed -1", 2, "is not a seed"),
         ("backtest --data x.csv --kind sma --start soon", 2, "neither Unix seconds nor ISO-8601"),
