@@ -89,8 +89,11 @@ def _show(report: dict[str, Any]) -> None:
             empty="",
             style=lambda row: "red" if row[0] == "ERROR" else "yellow",
         )
-    for code in dict.fromkeys(item["code"] for item in report["findings"] if item["severity"] == "ERROR"):
-        print(f"{code}: {CATALOGUE[code].hint.replace('FILE', shlex.quote(report['file']))}")
+    for item in report["findings"]:
+        if item["severity"] == "ERROR":
+            code = item["code"]
+            general = CATALOGUE[code].hint.replace("FILE", shlex.quote(report["file"]))
+            print(f"{code}: {item.get('hint') or general}")
 
 
 def import_file(

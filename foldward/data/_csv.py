@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from foldward.data import _advice
 from foldward.data._columns import Layout, layout_of
 from foldward.data._table import PRICES, Findings, Table
 from foldward.data._times import LAST_NS, NS_IN, is_compact_date, parse_time, unit_of
@@ -69,10 +70,29 @@ def open_csv(data: bytes, utc: bool, convert: bool, found: Findings) -> tuple[Bo
         found.add("data.encoding", Place(line, None, f"byte 0x{header[error.start]:02x} is not UTF-8"))
         text = header.decode(errors="replace")
     delimiter = max("\t;,", key=text.count)
-    layout = layout_of(text.split(delimiter), found, line)
+    cells = text.split(delimiter)
+    layout = _layout(cells, delimiter, line, data, stop, found)
     if layout is None:
         return None, max(0, data.count(b"\n", stop) - (1 if data.endswith(b"\n") else 0))
     return Body(data, min(stop + 1, len(data)), line + 1, delimiter, layout, utc, convert, line), 0
+
+
+def _layout(
+    cells: list[str], delimiter: str, line: int, data: bytes, stop: int, found: Findings
+) -> Layout | None:
+    """The layout of the first line. Where it has none, the finding's hint is the exact way out."""
+    if _advice.is_data(cells):
+        seen = delimiter.join(cells)[:80]
+        found.add("data.missing_column", Place(line, None, f"no header: the first line is a row: {seen}"))
+        found.hints["data.missing_column"] = _advice.headerless(cells, delimiter)
+        return None
+    layout = layout_of(cells, found, line)
+    if found.counts.keys() & {"data.missing_column", "data.duplicate_column"}:
+        after = data[stop + 1 : stop + 5000].decode(errors="replace").split("\n")[:3]
+        advice = _advice.header(cells, delimiter, line, [row.split(delimiter) for row in after if row])
+        if advice is not None:
+            found.hints |= dict.fromkeys(("data.missing_column", "data.duplicate_column"), advice)
+    return layout
 
 
 def fast(body: Body, found: Findings) -> Table | None:

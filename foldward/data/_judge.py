@@ -6,6 +6,8 @@ numpy only: workers judge the candles of a message with it.
 from __future__ import annotations
 
 import dataclasses
+import re
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from foldward.data.identity import Identity, column_hashes, identity_of
 
 COVERAGE_MIN = 0.95
 _SMALL = 50_000
+_FILE = re.compile(r"\bFILE\b")
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _report(
         dataclasses.replace(item, severity=WARN, allowed=True)
         if item.severity == ERROR and item.code in said.allow and _may_allow(item, found)
         else item
-        for item in found.list()
+        for item in (_for_file(item, file) for item in found.list())
     )
     return Report(
         file=file,
@@ -133,6 +136,12 @@ def _report(
         calendar=calendar,
         provenance=said.provenance,
     )
+
+
+def _for_file(item: Finding, file: str) -> Finding:
+    if item.hint is None:
+        return item
+    return dataclasses.replace(item, hint=_FILE.sub(lambda _: shlex.quote(file), item.hint))
 
 
 def _may_allow(item: Finding, found: Findings) -> bool:

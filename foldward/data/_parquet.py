@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from foldward.data import _advice
 from foldward.data._columns import layout_of
 from foldward.data._table import PRICES, Findings, Table
 from foldward.data._times import is_compact_date, parse_time, unit_of
@@ -28,6 +29,9 @@ def read_parquet(data: bytes, utc: bool, found: Findings, convert: bool = False)
         found.add("data.unreadable", Place(None, None, f"not a whole Parquet file: {str(error)[:120]}"))
         return None, 0
     layout = layout_of(frame.columns, found, None)
+    advice = _advice.columns(frame.columns) if "data.missing_column" in found.counts else None
+    if advice is not None:
+        found.hints["data.missing_column"] = advice
     if layout is None:
         return None, frame.height
     if frame.height == 0:

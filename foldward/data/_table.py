@@ -21,6 +21,7 @@ class Findings:
     counts: dict[str, int] = field(default_factory=dict)
     severities: dict[str, str] = field(default_factory=dict)
     places: dict[str, list[Place]] = field(default_factory=dict)
+    hints: dict[str, str] = field(default_factory=dict)  # what to do about this one, where that is known
 
     def add(self, code: str, place: Place | None = None, *, severity: str = ERROR, count: int = 1) -> None:
         """Count one more; the place is kept while there are few."""
@@ -40,7 +41,7 @@ class Findings:
     def list(self) -> tuple[Finding, ...]:
         """Errors first, each group in the order of discovery."""
         made = [
-            finding(code, self.severities[code], count, self.places[code])
+            finding(code, self.severities[code], count, self.places[code], self.hints.get(code))
             for code, count in self.counts.items()
         ]
         return tuple(sorted(made, key=lambda item: item.severity != ERROR))

@@ -14,6 +14,7 @@ from typing import Any
 from foldward.contracts import clock
 from foldward.contracts.errors import RequestError
 from foldward.contracts.timeframe import parse_timeframe
+from foldward.data._advice import kind_of
 from foldward.data._csv_read import read_csv
 from foldward.data._judge import COVERAGE_MIN, Checked, Terms, judge
 from foldward.data._names import series_name, shown
@@ -136,8 +137,9 @@ def read_table(data: bytes, utc: bool, found: Findings, convert: bool = False) -
     """The rows of a file as they are (None when there is no reading them), and how many it has."""
     if data.startswith(b"PAR1"):
         return read_parquet(data, utc, found, convert)
-    for magic, kind in ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"\x28\xb5\x2f\xfd", "zstd")):
-        if data.startswith(magic):
-            found.add("data.unreadable", Place(None, None, f"it is compressed ({kind}); unpack it first"))
-            return None, 0
+    kind = kind_of(data)
+    if kind is not None:
+        found.add("data.unreadable", Place(None, None, f"it is {kind[0]}"))
+        found.hints["data.unreadable"] = kind[1]
+        return None, 0
     return read_csv(data, utc, found, convert)

@@ -79,7 +79,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken rule: its code, how bad, how often, and the first places."""
+    """One broken rule: its code, how bad, how often, and the first places.
+
+    hint: what to do about this very file, where that is known; else None, and the code's own hint holds.
+    """
 
     code: str
     severity: str
@@ -87,9 +90,10 @@ class Finding:
     count: int
     places: tuple[Place, ...]
     allowed: bool = False
+    hint: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form; `allowed` appears only when true."""
+        """The JSON form; `allowed` appears only when true, `hint` only where there is one."""
         body: dict[str, Any] = {
             "code": self.code,
             "severity": self.severity,
@@ -99,6 +103,8 @@ class Finding:
         }
         if self.allowed:
             body["allowed"] = True
+        if self.hint is not None:
+            body["hint"] = self.hint
         return body
 
     @classmethod
@@ -111,12 +117,15 @@ class Finding:
             body["count"],
             tuple(Place(**place) for place in body["places"]),
             body.get("allowed", False),
+            body.get("hint"),
         )
 
 
-def finding(code: str, severity: str, count: int, places: Iterable[Place]) -> Finding:
+def finding(
+    code: str, severity: str, count: int, places: Iterable[Place], hint: str | None = None
+) -> Finding:
     """A finding of a known rule with its first places."""
-    return Finding(code, severity, RULES[code], count, tuple(places)[:MAX_PLACES])
+    return Finding(code, severity, RULES[code], count, tuple(places)[:MAX_PLACES], hint=hint)
 
 
 @dataclass(frozen=True)
@@ -183,10 +192,11 @@ class Report:
         worst = min(self.errors, key=lambda item: item.code in ALLOWABLE)
         line = worst.places[0].text(self.file) if worst.places else f"not so: {worst.rule} ({self.file})"
         reached = worst.places and worst.places[0].line is not None
+        look = f"foldward data check {self.file}" if reached else None
         return DataError(
             worst.code,
             line,
-            hint=f"foldward data check {self.file}" if reached else None,
+            hint=worst.hint or look,
             report=self.to_dict(),
             file=self.file,
         )
