@@ -70,8 +70,10 @@ def judge(file: str, table: Table | None, rows: int, said: Terms, now_us: int, f
 def _apply(file: str, table: Table, rows: int, said: Terms, now_us: int, found: Findings) -> Report:
     order = _order.ordered(table, found)
     _prices.bars(table, found, volume="data.missing_column" not in found.counts)
-    times = (table.time if order is None else table.time[order]) // NS
-    steps = np.diff(times)
+    exact = table.time if order is None else table.time[order]
+    times = exact // NS
+    # Of the exact times: a bar half a second late is off the grid, though no whole second shows it.
+    steps = np.diff(exact) // NS
     timeframe = said.timeframe or _spacing.infer_timeframe(steps)
     calendar = coverage = None
     index = np.arange(len(table)) if order is None else order

@@ -241,3 +241,13 @@ def test_a_handful_of_bars_across_centuries_is_judged_without_exhausting_memory(
         for seconds in np.linspace(-8_000_000_000, 1_700_000_000, 12).astype(int) // 60 * 60
     ]
     assert not check(rows, timeframe=1).accepted
+
+
+def test_a_bar_half_a_second_late_is_off_the_grid(check, bars, places):
+    rows = bars(60)
+    rows[10][0] = rows[10][0].replace("Z", ".500Z")
+    report = check(rows)
+    assert not report.accepted
+    assert places(report, "data.spacing") == [
+        (13, "2024-01-01T11:00:00Z", "3599 s after the bar before; the timeframe is H1")
+    ]
