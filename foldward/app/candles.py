@@ -21,7 +21,7 @@ from foldward.contracts.timeframe import timeframe_label
 from foldward.data.bars import NS, Bars
 from foldward.data.cache import Cache
 from foldward.data.entries import Entry
-from foldward.data.findings import Report
+from foldward.data.findings import ERROR
 
 ENDINGS = (".csv", ".parquet")
 
@@ -175,18 +175,24 @@ def _accepted(entry: Entry) -> GateResult:
 
 def _refused(error: FoldwardError, file: Path | None) -> GateResult:
     findings = _findings(error)
-    further = ", ".join(f"{item['code']} ×{item['count']}" for item in findings[1:])
+    further = ", ".join(
+        f"{item['code']} ×{item['count']}"
+        for item in findings
+        if item["severity"] == ERROR and item["code"] != error.context.get("cause", error.code)
+    )
+    # The message becomes a verdict's reason, and the same data elsewhere must give the same verdict.
+    said = error.message if file is None else error.message.replace(str(file), file.name)
     return GateResult(
         ok=False,
         path=str(file) if file else "",
         code=error.code,
-        message=error.message + (f"; also {further}" if further else ""),
+        message=said + (f"; also {further}" if further else ""),
         hint=error.hint,
         findings=tuple(findings),
     )
 
 
 def _findings(error: FoldwardError) -> list[dict[str, Any]]:
-    report = error.context.get("report")
-    plain: list[dict[str, Any]] = report.to_dict()["findings"] if isinstance(report, Report) else []
+    report = error.context.get("report") or {}
+    plain: list[dict[str, Any]] = report.get("findings", [])
     return plain

@@ -59,3 +59,22 @@ def test_without_a_file_the_cache_is_asked_every_time(candles: Candles, tmp_path
     write(tmp_path / "import", 1.5)
     Cache(tmp_path / "cache").ensure(tmp_path / "import" / "X_D1.csv")
     assert candles.gate(STRATEGY).ok
+
+
+def test_a_refusal_names_the_file_without_its_folder_and_every_finding(tmp_path: Path) -> None:
+    row = "2024-01-{:02d}T00:00:00Z,1,{},0.5,1.5,{}"
+    rows = [row.format(day, 0.9 if day == 3 else 3, "nan" if day == 5 else 10) for day in range(1, 11)]
+    said = []
+    for place in ("here", "there"):
+        folder = tmp_path / place
+        folder.mkdir()
+        (folder / "X_D1.csv").write_text("\n".join(["time,open,high,low,close,volume", *rows]) + "\n")
+        refused = Candles(Cache(tmp_path / "cache" / place), [folder]).gate(STRATEGY)
+        assert refused.path == str(folder / "X_D1.csv")
+        assert [item["code"] for item in refused.findings][:2] == ["data.not_finite", "data.geometry"]
+        said.append(refused.message)
+    assert (
+        said
+        == ["data.not_finite: volume is nan (X_D1.csv line 6, 2024-01-05T00:00:00Z); also data.geometry ×1"]
+        * 2
+    )
