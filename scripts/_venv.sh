@@ -23,12 +23,18 @@ foldward_venv() {
     stamp="$(cat "$ROOT/setup.cfg" "$ROOT/pyproject.toml" | cksum) $ROOT"
     have="$(cat "$VENV/.foldward-$extras" 2>/dev/null || true)"
     if [ ! -x "$VENV/bin/python" ] || [ "$have" != "$stamp" ]; then
-        echo "Preparing .venv (once; about a minute) ..." >&2
+        echo "Preparing .venv (once; about a minute, over the network) ..." >&2
         [ -x "$VENV/bin/python" ] || "$python" -m venv "$VENV"
         spec="$ROOT"
         [ -n "$extras" ] && spec="$ROOT[$extras]"
         log="$VENV/install.log"
         if ! "$VENV/bin/python" -m pip install --disable-pip-version-check -e "$spec" >"$log" 2>&1; then
+            if grep -Eq 'NewConnectionError|ConnectTimeout|NameResolutionError|ProxyError|Read timed out' "$log"; then
+                echo "error config.usage: the packages could not be fetched: no network, or the index is out of" \
+                    "reach — hint: connect (or set PIP_INDEX_URL, HTTPS_PROXY) and start the same command again;" \
+                    "the whole log is in .venv/install.log" >&2
+                exit 2
+            fi
             tail -n 15 "$log" >&2
             echo "error config.usage: the installation failed — hint: the whole log is in .venv/install.log" >&2
             exit 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from foldward.contracts.errors import SupervisionError
+from foldward.contracts.errors import ConfigError, SupervisionError
 
 LOCK_TRIES, LOCK_PAUSE_S = 20, 0.01
 SOCKET_LIMIT = 100  # a Unix socket's path holds 108 bytes; some libraries take a few for themselves
+
+_NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,22 @@ class Home:
         return short / f"{name}.sock"
 
     def make(self) -> Home:
-        """Create the directories; the run directory is private to this user."""
-        for path in (self.root, self.cache, self.logs, self.reports):
-            path.mkdir(parents=True, exist_ok=True)
-        self.run_dir.mkdir(mode=0o700, exist_ok=True)
+        """Create the directories; the run directory is private to this user.
+
+        Raises ConfigError `config.invalid` where this user may not write or a file is in the way.
+        """
+        try:
+            for path in (self.root, self.cache, self.logs, self.reports):
+                path.mkdir(parents=True, exist_ok=True)
+            self.run_dir.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
+            raise ConfigError(
+                "config.invalid",
+                f"the home {self.root} cannot be made: {error.strerror}: {error.filename}",
+                hint="name a folder that you may write to: --home DIR",
+            ) from error
         return self
 
     def lock(self) -> CoreLock:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from foldward.contracts.errors import SupervisionError
+from foldward.contracts.errors import ConfigError, SupervisionError
 from foldward.settings import Home
 
 
@@ -59,3 +59,16 @@ def test_somebody_who_only_looks_keeps_no_core_from_starting(tmp_path: Path) -> 
         gone.start()
         home.lock().release()
         gone.join()
+
+
+@pytest.mark.parametrize(("inside", "why"), [("", "File exists"), ("deeper", "Not a directory")])
+def test_a_home_that_cannot_be_made_is_a_fault_of_the_configuration(
+    tmp_path: Path, inside: str, why: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / inside
+    with pytest.raises(ConfigError) as caught:
+        Home(place).make()
+    assert (caught.value.code, caught.value.exit_code) == ("config.invalid", 2)
+    assert caught.value.message == f"the home {place} cannot be made: {why}: {place}"
+    assert caught.value.hint == "name a folder that you may write to: --home DIR"
