@@ -158,6 +158,16 @@ class Core:
         wiring = self._wiring
         return {"on_event": wiring.on_event, "on_dead": wiring.on_dead, "on_crash": wiring.on_crash}
 
+    def warming(self, patience_s: float = 3.0) -> bool:
+        """Whether kernels are still being compiled after a moment (loading compiled ones takes a second)."""
+        if self._warming is None:
+            return False
+        try:
+            self._warming.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
     def warm(self) -> None:
         """Wait until the kernels are compiled: once a machine, so that workers find them in the cache."""
         if self._warming is not None:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +58,13 @@ def extra_inputs(wanted: bool) -> Iterator[Extra | None]:
 
 
 @contextmanager
-def meanwhile(wanted: bool, core: Core, progress: Progress) -> Iterator[None]:
-    """Send the poison and kill a worker while the block runs."""
+def meanwhile(wanted: bool, core: Core, progress: Progress, spoken: Callable[[str], str]) -> Iterator[None]:
+    """Send the poison and kill a worker while the block runs. spoken: a command as a person can type it."""
     if not wanted:
         yield
         return
     done = threading.Event()
-    thread = threading.Thread(target=_strike, args=(core, progress, done), name="faults", daemon=True)
+    thread = threading.Thread(target=_strike, args=(core, progress, spoken, done), name="faults", daemon=True)
     thread.start()
     try:
         yield
@@ -73,15 +73,22 @@ def meanwhile(wanted: bool, core: Core, progress: Progress) -> Iterator[None]:
         thread.join(timeout=5)
 
 
-def _strike(core: Core, progress: Progress, done: threading.Event) -> None:
+def _strike(core: Core, progress: Progress, spoken: Callable[[str], str], done: threading.Event) -> None:
+    progress.say(f"fault: a file with two bad rows stands behind sma-{SYMBOL}, which will be refused")
     send_poison(core.endpoint)
-    progress.say("fault: an answer that nobody can read was sent → foldward dead list")
-    while not done.wait(0.02):
+    progress.say(f"fault: an answer that nobody can read was sent → {spoken('dead list')}")
+    struck = False
+    while not struck and not done.wait(0.02):
         busy = [worker for worker in core.workers() if worker["busy"] and worker["pid"]]
         if busy:
+            struck = True
             os.kill(busy[0]["pid"], signal.SIGKILL)
-            progress.say(f"fault: {busy[0]['id']} (pid {busy[0]['pid']}) was killed at work → foldward tree")
-            return
+            progress.say(
+                f"fault: {busy[0]['id']} (pid {busy[0]['pid']}) was killed at work"
+                f" → {spoken('failures --by event')}"
+            )
+    if not struck:
+        progress.say("fault: no worker was at work, so none was killed (a new --home computes all again)")
 
 
 def send_poison(endpoint: str, payload: bytes = POISON) -> None:

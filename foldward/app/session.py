@@ -51,6 +51,7 @@ class RunWish:
     report: Path | None = None
     quiet: bool = False
     dashboard: Callable[[Home], str] | None = None  # serves while the run lives; gives its address
+    spoken: Callable[[str], str] = "foldward {}".format  # a command as the person can type it
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ def _validate(run: _Run) -> RunDone:
     run.progress.begin("starting the tree", 1)
     status = "interrupted"
     try:
+        if core.warming():
+            run.progress.say(
+                "  the kernels are compiled first (once a machine; up to a minute on a busy one)"
+            )
         core.start()
         run.progress.step()
         if run.wish.dashboard is not None:
@@ -154,7 +159,7 @@ def _validate(run: _Run) -> RunDone:
             part = tuple(chosen.accepted[start : start + BATCH])
             _write(core, ImportStrategies(strategies=part, at_us=clock.utc_us()))
         core.tell("rank_evaluator", Refresh(reason="import"))
-        with shown_faults.meanwhile(run.wish.faults, core, run.progress):
+        with shown_faults.meanwhile(run.wish.faults, core, run.progress, run.wish.spoken):
             _until_idle(run)
         if not run.wish.until_idle:
             run.progress.say("every strategy has its verdict; staying until Ctrl-C")
@@ -162,6 +167,9 @@ def _validate(run: _Run) -> RunDone:
         done = _finish(run)
         status = "finished"
         return done
+    except KeyboardInterrupt:
+        run.progress.say("stopping; what is done is kept, and the same command goes on from there")
+        raise
     finally:
         if status != "finished" and core.root is not None:
             _write_if_possible(core, run.run_id, status)
@@ -176,6 +184,10 @@ def _until_idle(run: _Run) -> None:
         had, applied = results.current(reader, names, _accept(run)), _applied(reader)
         total = len(names) * len(PHASES)
         run.progress.begin("validating", total)
+        if had:
+            run.progress.say(
+                f"  {had} of {total} answers are in this home already and are not computed again"
+            )
         while True:
             run.core.check()
             if run.core.idle() and len(results.judged(reader, names)) == len(names):

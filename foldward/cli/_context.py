@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +82,24 @@ class Context:
         if root.exists() and not root.is_dir():
             raise ConfigError("config.invalid", f"--home {root} is not a directory", hint="name a directory")
         return Home(root)
+
+    def spoken(self, words: str) -> str:
+        """A foldward command as this person can type it: found as it was started, and on this home."""
+        started = sys.argv[0]
+        found = shutil.which("foldward")
+        program = "foldward"
+        if os.path.basename(started) == "foldward" and (
+            found is None or not os.path.samefile(found, started)
+        ):
+            program = os.path.relpath(started) if started.startswith(os.getcwd() + os.sep) else started
+        elif os.path.basename(started) != "foldward" and found is None:
+            program = f"{sys.executable} -m foldward.cli"
+        home = (
+            ""
+            if str(self.home.root) == str(Path(DEFAULT_HOME))
+            else f" --home {shlex.quote(str(self.home.root))}"
+        )
+        return f"{program} {words}{home}"
 
     def load_kinds(self) -> None:
         """Make the user's own kinds of strategy known, before one is checked or computed."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,7 @@ from foldward.cli._words import seed_of
 from foldward.contracts.errors import ConfigError
 
 if TYPE_CHECKING:
+    from foldward.app.session import RunDone
     from foldward.settings import Home
 
 
@@ -79,12 +81,13 @@ def run(
         report=report,
         quiet=ctx.as_json,
         dashboard=_dashboard(ctx) if dashboard and not ctx.as_json else None,
+        spoken=ctx.spoken,
     )
     done = run_session(ctx.home, ctx.snapshot, wish)
     if ctx.as_json:
         print_json(done.answer)
     else:
-        _show(done.answer, done.league, done.refused, limit)
+        _show(ctx, done, limit)
     return done.exit_code
 
 
@@ -95,17 +98,18 @@ def _dashboard(ctx: Context) -> Callable[[Home], str]:
     return lambda home: serve_in_thread(home, ctx.settings.web, lambda: status(home, timeout=2))
 
 
-def _show(
-    answer: dict[str, Any], league: list[dict[str, Any]], refused: list[dict[str, str]], limit: int
-) -> None:
+def _show(ctx: Context, done: RunDone, limit: int) -> None:
     from foldward.cli._strategies import show_league
 
+    answer, league = done.answer, done.league
     show_league(league[:limit], f"The best {min(limit, len(league))} of {len(league)} strategies")
     counts = ", ".join(f"{count} {name}" for name, count in answer["verdicts"].items())
     say(f"{answer['strategies']} strategies in {answer['seconds']:.1f} s: {counts}")
-    for item in refused[:10]:
+    for item in done.refused[:10]:
         say(f"  refused: {item['name']}: {item['code']}: {item['message']}")
     say(f"result {answer['result_digest']} (seed {answer['seed']}, run {answer['run_id']})")
     say(f"report {answer['report']}")
+    if league:
+        say(f"the reasons of one: {ctx.spoken('strategies show ' + shlex.quote(league[0]['strategy']))}")
     if len(league) > limit:
-        say("the whole table: foldward verdicts")
+        say(f"the whole table: {ctx.spoken('verdicts')}")
