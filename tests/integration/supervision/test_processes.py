@@ -201,13 +201,16 @@ def test_bad_process_specs_are_refused():
 def test_no_descriptor_and_no_zombie_process_is_left(forest):
     before = len(os.listdir("/proc/self/fd"))
     root = forest.boot(*[process(f"p{n}", SLEEP) for n in range(4)], intensity=20)
-    for n in range(4):
-        os.kill(root.find(f"p{n}")["pid"], signal.SIGKILL)
+    first = [root.find(f"p{n}")["pid"] for n in range(4)]
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
     assert eventually(lambda: all(root.names.incarnation(f"p{n}") == 2 for n in range(4)))
+    second = [root.find(f"p{n}")["pid"] for n in range(4)]
     root.stop(5.0)
     assert eventually(lambda: len(os.listdir("/proc/self/fd")) == before)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    for pid in first + second:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 @pytest.mark.slow
