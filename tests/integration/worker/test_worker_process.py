@@ -330,17 +330,3 @@ def test_scripted_peers_give_the_invented_answer_on_the_native_link(core, make_j
     answer = core.ask(job)
     assert answer.sharpe == invented(job).sharpe
     assert answer.worker == "worker-1"
-
-
-def test_a_worker_leaves_without_taking_the_interpreter_apart_but_runs_what_must_run_at_exit():
-    text = (
-        "import atexit\n"
-        "from foldward.worker.__main__ import _leave\n"
-        "class Tedious:\n"
-        "    def __del__(self): print('taken apart')\n"
-        "tedious = Tedious()\n"
-        "atexit.register(print, 'said at exit')\n"
-        "_leave(3)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (3, "said at exit\n", "")
