@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 import random
 import sys
 import threading
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldward.backtest import _kernels as k
+from foldward.backtest._cuts import cuts
 from foldward.backtest._kind import Kind
 from foldward.backtest.stretch import prefix
 from foldward.contracts.errors import EngineError
@@ -33,8 +33,6 @@ _CLOCKS = {
     for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")
     for suffix in ("", "_ns")
 } | {"localtime", "gmtime", "ctime", "strftime", "clock_gettime", "clock_gettime_ns"}
-# Where the prefix test cuts the series, as shares of its length: early, around the middle, near the end.
-_CUTS = (0.31, 0.5, 0.73, 0.92)
 # One at a time: the checks change the process's global random state and put it back.
 _lock = threading.Lock()
 
@@ -86,10 +84,7 @@ def _checked(
                     "random source, or keeps state between calls",
                 ),
             )
-        for share in _CUTS:
-            cut = max(2, math.ceil(len(bars) * share))
-            if cut >= len(bars):
-                continue
+        for cut in cuts(bars.close, first):
             part = _bits(_call(plugin, prefix(bars, cut), params, seed, state=3), cut)
             wrong = np.flatnonzero(part != first[:cut])
             if len(wrong):

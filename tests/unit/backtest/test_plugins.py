@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from foldward.backtest import ENGINE_VERSION, KINDS, Param, engine_of, register, simulate
+from foldward.backtest._cuts import cuts
 from foldward.backtest.plugins import plugin_record, plugin_source, register_plugin
 from foldward.contracts.errors import EngineError, RequestError
 from foldward.contracts.jobs import Strategy
@@ -93,6 +94,40 @@ def test_peeking_one_bar_ahead_makes_the_run_invalid(make_bars):
         return {"long_entry": nxt > bars.close, "long_exit": nxt < bars.close}
 
     assert outcome(make_bars, peek).faults[0].code == "engine.lookahead"
+
+
+def test_peeking_rarely_makes_the_run_invalid(make_bars):
+    """Wishes at two bars of 300, none of which ends a fixed share of the data."""
+    bars = make_bars([(x, x, x, x) for x in [100.0] * 40 + [105.0] * 160 + [101.0] * 100])
+
+    def rise(bars, params):
+        nxt = np.concatenate((bars.close[1:], bars.close[-1:]))
+        return {"long_entry": nxt > bars.close * 1.03}
+
+    def escape(bars, params):
+        nxt = np.concatenate((bars.close[1:], bars.close[-1:]))
+        return {"long_entry": np.arange(len(bars)) == 5, "long_exit": nxt < bars.close}
+
+    def suppress(bars, params):
+        nxt = np.concatenate((bars.close[1:], bars.close[-1:]))
+        return {"long_entry": nxt >= bars.close}
+
+    for kind in (rise, escape, suppress):
+        out = simulate(bars, Strategy(name="mine", kind=register_plugin(kind)))
+        assert [fault.code for fault in out.faults] == ["engine.lookahead"], kind.__name__
+
+
+def test_the_data_is_cut_where_wishes_begin_and_before_the_largest_moves():
+    close = np.full(100, 50.0)
+    close[61:] = 55.0  # the largest rise is from bar 60 to bar 61
+    close[71:] = 44.0  # the largest fall from bar 70 to bar 71
+    bits = np.zeros(100, dtype=np.uint8)
+    bits[[10, 11, 12, 20, 30]] = 1  # begins at bars 10, 20 and 30
+    chosen = cuts(close, bits)
+    assert {21, 31, 50, 61, 71, 73, 92} <= set(chosen)
+    assert chosen == sorted(set(chosen))
+    assert cuts(close[:2], bits[:2]) == []
+    assert cuts(close[:1], bits[:1]) == []
 
 
 def test_global_random_numbers_make_the_run_invalid(make_bars):
