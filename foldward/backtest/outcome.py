@@ -26,8 +26,7 @@ class Outcome:
     metrics: name → number or None (METRICS; win_rate and max_drawdown are ratios); reasons says why for each
     None. trades: ledger rows (dtype TRADE), made when first asked for. day_times: Unix seconds of each
     trading day's last bar; day_equity: equity at its close. blocks: one row a day (dtype BLOCK). verdict
-    INVALID means that faults say which rule was broken and that no metric has a value. digest: `sha256:…`
-    over all of it, equal for equal results on every machine. identity: the columns
+    INVALID means that faults say which rule was broken and that no metric has a value. identity: the columns
     of the trades that the digest covers.
     """
 
@@ -45,10 +44,11 @@ class Outcome:
     engine: str = ENGINE_VERSION
     make_trades: Callable[[], Trades] = field(default=empty_ledger, repr=False)
     identity: tuple[NDArray[Any], ...] = field(default=(), repr=False)
-    digest: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", _digest(self))
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:…` over all of it, equal for equal results on every machine; made when first asked for."""
+        return _digest(self)
 
     @cached_property
     def trades(self) -> Trades:

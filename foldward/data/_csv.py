@@ -126,10 +126,9 @@ def fast(body: Body, found: Findings) -> Table | None:
             schema=schema,
             separator=body.delimiter,
         )
-        time, unit = _times(frame, layout, told)
+        columns, time, unit = _columns(frame, layout, told)
     except pl.exceptions.PolarsError:
         return None
-    columns = {name: _floats(frame, layout.at.get(name)) for name in (*PRICES, "volume")}
     if time is None or any(column is None for column in columns.values()):
         return None
     # a lone quote may have swallowed line ends: count them when there are quotes at all
@@ -185,6 +184,25 @@ def _told(cells: list[str], layout: Layout) -> _Told | None:
     elif when.told == "zoned":
         return None
     return _Told(shape, when.told == "naive", len(bare))
+
+
+def _columns(
+    frame: pl.DataFrame, layout: Layout, told: _Told
+) -> tuple[dict[str, np.ndarray | None], np.ndarray | None, str]:
+    """Prices and volume by name (None where a cell is no finite number), then what `_times` says.
+
+    polars and numpy copy and compare without the interpreter's lock: times are parsed meanwhile.
+    """
+
+    def numbers() -> dict[str, np.ndarray | None]:
+        return {name: _floats(frame, layout.at.get(name)) for name in (*PRICES, "volume")}
+
+    if frame.height < _LONG:
+        return (numbers(), *_times(frame, layout, told))
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(numbers)
+        time, unit = _times(frame, layout, told)
+        return beside.result(), time, unit
 
 
 def _times(frame: pl.DataFrame, layout: Layout, told: _Told) -> tuple[np.ndarray | None, str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -122,8 +121,3 @@ def signature_of(path: str) -> Signature | None:
         return Signature.of(os.stat(path))
     except (OSError, ValueError):
         return None
-
-
-def sha256_hex(data: bytes) -> str:
-    """The hash of a source's bytes."""
-    return hashlib.sha256(data).hexdigest()

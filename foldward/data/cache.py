@@ -17,7 +17,7 @@ from foldward.contracts.errors import DataError, InternalError
 from foldward.data._layout import QUARANTINE, entry_folders, inode_of, set_aside, subfolders
 from foldward.data._names import shown, symbol_key
 from foldward.data._npy import map_columns, verify_file
-from foldward.data._sources import Known, Sources, sha256_hex, signature_of
+from foldward.data._sources import Known, Sources, signature_of
 from foldward.data.bars import Bars
 from foldward.data.entries import (
     ARCHIVE,
@@ -204,17 +204,18 @@ class Cache:
                 return entry
         found = Findings()
         before, read_ns = signature_of(real), clock.utc_us() * 1000
-        data = contract.read_bytes(real, found)
-        if data is None or before is None:
-            raise _refused(contract.examine(path, None, said, now_us, found).report)
-        settled = before.settled(read_ns)
-        if known is not None and known.sha256 == sha256_hex(data):
-            entry = self._recall(known)
-            if entry is not None:
-                self._sources.remember(key, replace(known, signature=before, settled=settled))
-                return entry
-        self._count("miss")
-        checked, sha256 = _ingest.check_bytes(path, data, said, now_us)
+        with _ingest.SideHash() as hashed:
+            data = contract.read_bytes(real, found, hashed.feed)
+            if data is None or before is None:
+                raise _refused(contract.examine(path, None, said, now_us, found).report)
+            settled = before.settled(read_ns)
+            if known is not None and known.sha256 == hashed.hexdigest():
+                entry = self._recall(known)
+                if entry is not None:
+                    self._sources.remember(key, replace(known, signature=before, settled=settled))
+                    return entry
+            self._count("miss")
+            checked, sha256 = contract.examine(path, data, said, now_us), hashed.hexdigest()
         if signature_of(real) != before:
             raise DataError(
                 "data.unreadable",
