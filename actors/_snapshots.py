@@ -40,6 +40,10 @@ class Due:
             return True
         return now - self._at >= self._least_s and lasting(content) != self._content
 
+    def behind(self, content: Mapping[str, Any]) -> bool:
+        """Whether the file holds something else."""
+        return lasting(content) != self._content
+
     def written(self, content: Mapping[str, Any], now: float) -> None:
         """The file now holds this."""
         self._at, self._content = now, lasting(content)

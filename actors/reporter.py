@@ -122,8 +122,8 @@ class Reporter(ProductActor):
         idle = self._looked is not None and 0 <= now - self._looked < self._settings.snapshot_s
         if self._fresh or not idle:
             self._looked = now
-            self._snapshots(False)
             self._fresh = False
+            self._snapshots(False)
             if self._unstored is not None:
                 fact, self._unstored = self._unstored, None
                 self.write(fact, tag="report")
@@ -163,6 +163,8 @@ class Reporter(ProductActor):
         now = clock.now()
         due = self._due[name]
         if not forced and not due.wants(content, now):
+            if due.behind(content):
+                self._fresh = True  # too soon after the last one: at the next tick
             return
         path = self._folder / name
         atomic_write(path, data, durable=False)

@@ -33,6 +33,7 @@ from foldward.contracts.messages import (
     Refresh,
     Settled,
     Tail,
+    Tick,
     Write,
 )
 from foldward.settings import HeartbeatTable, NotifyTable, RankTable, StorageTable, TelemetryTable, WfvTable
@@ -258,6 +259,27 @@ def test_snapshots_stand_after_the_start_and_follow_what_happens(house: House) -
     assert status.read_text().splitlines()[1].endswith("reason: stop")
 
 
+def test_a_change_that_came_too_soon_after_a_snapshot_is_in_the_next_one(house: House) -> None:
+    status = house.home / "oos_status.txt"
+    reader = Reader(house.database)
+    with freezegun.freeze_time("2026-02-03 12:00:00") as frozen:
+        root = house.boot("telemetry", "db_writer", "reporter")
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-03")
+        for sent, waited_s in ((1, 5.0), (6, 0.5)):
+            root.handle("db_writer").tell(Write(fact=CountUp(counts={"sent": sent})))
+            until(lambda sent=sent: reader.counters()["sent"] >= sent)
+            frozen.tick(waited_s)
+            root.handle("reporter").tell(Refresh(reason="dispatch"))
+            root.handle("reporter").tell(Tick())
+            root.handle("reporter").ask(Figures())
+            assert "sent: 1" in status.read_text()
+        asked = clock.utc_us()
+        until(lambda: "sent: 7" in status.read_text() or not frozen.tick(0.1))
+        assert clock.utc_us() - asked < 30 * clock.US
+        root.stop(5.0)
+    reader.close()
+
+
 def test_the_daily_report_is_made_once_a_day_and_after_a_restart_not_again(house: House) -> None:
     reader = Reader(house.database)
     with freezegun.freeze_time("2026-02-03 12:00:00") as frozen:
@@ -270,7 +292,8 @@ def test_the_daily_report_is_made_once_a_day_and_after_a_restart_not_again(house
         root = house.boot("telemetry", "db_writer", "reporter")
         frozen.tick(3_600.0)
         root.handle("reporter").tell(Refresh(reason="dispatch"))
-        until(lambda: "reason: dispatch" in (house.home / "oos_status.txt").read_text() or frozen.tick(3.0))
+        root.handle("reporter").tell(Tick())
+        root.handle("reporter").ask(Figures())
         assert len(house.events("report.daily")) == 1
         frozen.tick(13 * 3_600.0)
         until(lambda: reader.meta(LAST_REPORT) == "2026-02-04")

@@ -55,6 +55,7 @@ def test_a_snapshot_is_written_when_its_content_changes_and_else_once_a_minute()
     assert not due.wants({"n": 2}, 1.9)
     assert due.wants({"n": 2}, 2.0)
     assert due.wants({"n": 1}, -100.0)
+    assert (due.behind({"n": 1}), due.behind({"n": 2})) == (False, True)
 
 
 def test_ages_and_times_are_no_change():
