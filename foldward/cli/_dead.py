@@ -1,7 +1,8 @@
-"""`foldward dead list|show|replay|drop`: payloads that could not be processed."""
+"""`foldward dead list|show|replay|drop|cancel`: payloads that could not be processed."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +13,10 @@ from foldward.cli._choices import LETTER_REASONS, LETTER_STATES, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
+from foldward.cli._words import seconds
 from foldward.contracts.errors import ConfigError, RequestError
 
-group = typer.Typer(help="Dead letters: list, show with their exact bytes, replay, drop.")
+group = typer.Typer(help="Dead letters: list, show with their exact bytes, replay, drop, end a replay.")
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Ids of dead letters.", show_default=False)]
 ReasonOption = Annotated[str | None, typer.Option(help="Only this reason, e.g. schema.")]
@@ -102,12 +104,25 @@ def replay(
     reason: ReasonOption = None,
     strategy: StrategyOption = None,
     older_than: Annotated[
-        float | None, typer.Option("--older-than", metavar="SECONDS", help="Only those seen last before.")
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="SPAN",
+            help="Only those last seen so long ago: 90 (seconds), 30m, 24h, 7d.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be replayed.")] = False,
     rate: Annotated[float, typer.Option(min=0.1, help="Letters a second.")] = 50.0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     note: Annotated[str, typer.Option(help="Kept with each letter.")] = "",
+    edit: Annotated[
+        str | None,
+        typer.Option(
+            "--edit",
+            metavar="JSON|FILE",
+            help="Changes to the request, e.g. '{\"seed\": 3}': it becomes a new one, the letter's stays.",
+        ),
+    ] = None,
 ) -> int:
     """Replay held letters with today's decoder; each keeps its own outcome."""
     if not ids and not every and reason is None and strategy is None and older_than is None:
@@ -115,6 +130,8 @@ def replay(
             "config.usage", "name ids, --all, --reason, --strategy or --older-than", hint="foldward dead list"
         )
     reason = one_of("--reason", reason, LETTER_REASONS)
+    changes = None if edit is None else _edit(edit)
+    older_than_s = None if older_than is None else seconds(older_than, "--older-than")
     _must_exist(ctx, ids or ())
     done = ctx.client(timeout=600).call(
         "dead_replay",
@@ -122,13 +139,42 @@ def replay(
         all=every,
         reason=reason,
         strategy=strategy,
-        older_than_s=older_than,
+        older_than_s=older_than_s,
         dry_run=dry_run,
         rate=rate,
         limit=limit,
         note=note,
+        edit=changes,
     )
     return _settled(ctx, done, "replayed")
+
+
+def cancel(ctx: Context) -> None:
+    """End the replays that run now; what they have not reached stays held."""
+    ended = ctx.client().call("dead_cancel")
+    if ctx.as_json:
+        print_json(ended)
+    else:
+        say(f"{ended['cancelled']} replays ended")
+
+
+def _edit(text: str) -> dict[str, Any]:
+    """A JSON object, or the file that holds one. Raises ConfigError."""
+    source = text
+    if not text.lstrip().startswith("{"):
+        try:
+            source = Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                "config.usage", f"--edit {text!r} is neither a JSON object nor a file of one: {error}"
+            ) from error
+    try:
+        changes = json.loads(source)
+    except ValueError as error:
+        raise ConfigError("config.usage", f"--edit is not JSON: {error}") from error
+    if not isinstance(changes, dict):
+        raise ConfigError("config.usage", f"--edit is no JSON object: {source.strip()[:60]}")
+    return changes
 
 
 def drop(
@@ -168,3 +214,4 @@ command(group, "list")(list_letters)
 command(group, "show")(show)
 command(group, "replay")(replay)
 command(group, "drop")(drop)
+command(group, "cancel")(cancel)

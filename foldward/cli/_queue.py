@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -13,9 +12,9 @@ from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import cell, print_json, print_table, say
 from foldward.cli._watch import WatchOption, repeat
+from foldward.cli._words import seconds
 from foldward.contracts import clock
 from foldward.contracts.durations import age
-from foldward.contracts.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -144,7 +143,7 @@ def why(
                 step["at"],
                 step["event"],
                 ", ".join(
-                    f"{key} {cell(value)}"
+                    f"{key.removesuffix('_us')} {_moment(key, value)}"
                     for key, value in step.items()
                     if key not in ("at", "at_us", "event", "strategy", "digest") and value is not None
                 ),
@@ -153,6 +152,16 @@ def why(
         ],
         empty="its events are past their retention",
     )
+
+
+def _moment(key: str, value: Any) -> str:
+    """A time as a time, everything else as a person reads it."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if key.endswith(("_at", "_us")):
+            return clock.iso_ms(value)
+        if key.endswith("_ts"):
+            return clock.iso_ms(value * clock.US)
+    return cell(value)
 
 
 def _step(step: Any) -> dict[str, Any]:
@@ -173,7 +182,7 @@ def failures(
     from foldward.console.failures import failures as count_failures
 
     by = one_of("--by", by, CAUSES) or "reason"
-    start = clock.utc_us() - int(_seconds(since) * 1e6)
+    start = clock.utc_us() - int(seconds(since, "--since") * 1e6)
     rows = count_failures(ctx.reader(), ctx.home.telemetry, start, by)
     for row in rows:
         row["last_at"] = clock.iso_ms(row["last_at_us"])
@@ -189,13 +198,6 @@ def failures(
         say(
             "the stacks and last words of crashed children: foldward crashes (while core runs), logs/core.log"
         )
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
-    if match is None:
-        raise ConfigError("config.usage", f"--since {text!r} is not a span such as 30m, 24h, 7d")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[match[2]]
 
 
 def latency(

@@ -42,6 +42,14 @@ def span(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
+def seconds(text: str, option: str) -> float:
+    """A span such as 30m, 24h, 7d, or plain seconds. Raises ConfigError, naming the option."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)([smhdw]?)", text.strip())
+    if match is None:
+        raise ConfigError("config.usage", f"{option} {text!r} is not a span such as 30m, 24h, 7d")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[match[2]]
+
+
 def grid_of(file: Path) -> dict[str, list[float]]:
     """Parameter → values, from TOML or JSON. Raises ConfigError."""
     import json

@@ -50,7 +50,10 @@ class IdArguments(Arguments, frozen=True, kw_only=True):
 
 
 class ReplayArguments(Arguments, frozen=True, kw_only=True):
-    """Which dead letters, how fast. rate: letters a second. older_than_s: a thousand years at most."""
+    """Which dead letters, how fast. rate: letters a second. older_than_s: a thousand years at most.
+
+    edit: a JSON merge patch (RFC 7386) laid over the request, which becomes a new one.
+    """
 
     ids: RowIds | None = None
     all: bool = False
@@ -61,6 +64,7 @@ class ReplayArguments(Arguments, frozen=True, kw_only=True):
     rate: Annotated[float, Meta(gt=0, le=1e6)] = 50.0
     limit: RowId | None = None
     note: Note = ""
+    edit: dict[str, Any] | None = None
 
 
 class DropArguments(Arguments, frozen=True, kw_only=True):

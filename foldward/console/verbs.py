@@ -77,6 +77,7 @@ class Verbs:
             "rank_cycle": self.rank_cycle,
             "reload": self.reload,
             "dead_replay": self.dead_replay,
+            "dead_cancel": self.dead_cancel,
             "dead_drop": self.dead_drop,
             "import_strategies": self.import_strategies,
             "retire_strategies": lambda given: self._fact(read(given, RetireArguments).fact),
@@ -174,6 +175,12 @@ class Verbs:
         said = read(given, ReplayArguments)
         fields = {**msgspec.structs.asdict(said), "ids": said.ids or ()}
         return _done(self._ask("dead_letter", messages.ReplayDead(**fields), messages.ReplayDone, REPLAY_S))
+
+    def dead_cancel(self, given: dict[str, Any]) -> dict[str, Any]:
+        """End the replays that run; each still answers with what it did."""
+        read(given, Nothing)
+        answer = self._ask("dead_letter", messages.CancelReplay(), messages.Ack)
+        return {"cancelled": answer.value["cancelled"]}
 
     def dead_drop(self, given: dict[str, Any]) -> dict[str, Any]:
         """Close letters without replay."""

@@ -279,12 +279,12 @@ def test_a_plan_is_judged_for_each_strategy_on_its_own_candles(core: Shell) -> N
 
 VERBS = [
     "ping", "tree", "child", "crashes", "stacks", "zombies", "counters", "restart", "core_status", "submit",
-    "cancel", "retry", "pause", "resume", "rank_cycle", "dead_replay", "dead_drop", "import_strategies",
-    "retire_strategies", "reload", "no such verb", "", "__class__", "__init__",
+    "cancel", "retry", "pause", "resume", "rank_cycle", "dead_replay", "dead_drop", "dead_cancel",
+    "import_strategies", "retire_strategies", "reload", "no such verb", "", "__class__", "__init__",
 ]  # fmt: skip
 KEYS = [
     "names", "kind", "now", "origin", "plan", "ids", "request_ids", "rate", "limit", "note", "fact", "id",
-    "all", "reason", "strategy", "older_than_s", "dry_run", "within_s", "", "\x00", "ß",
+    "all", "reason", "strategy", "older_than_s", "dry_run", "edit", "within_s", "", "\x00", "ß",
 ]  # fmt: skip
 LEAVES: list[Any] = [
     None, True, False, 0, 1, -1, 2**31, 2**63, 2**64, -(2**63), 10**30, 0.5, -0.0, 1e308, float("nan"),

@@ -14,6 +14,7 @@ from foldward.console._arguments import (
     ReplayArguments,
     SubmitArguments,
 )
+from foldward.console._arguments import read as read_arguments
 from foldward.console.verbs import Verbs, child_rows, worker_rows
 from foldward.contracts import messages
 from foldward.contracts.errors import FoldwardError, InternalError, RequestError, SupervisionError
@@ -98,6 +99,17 @@ def test_a_reload_hands_back_what_came_of_it() -> None:
 def test_wrong_arguments_are_refused_at_the_border(verb: str, given: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
         verbs()[verb](given)
+
+
+def test_running_replays_can_be_ended() -> None:
+    asked = verbs(dead_letter=Handle(messages.Ack(tag=None, value={"cancelled": 2})))
+    assert asked["dead_cancel"]({}) == {"cancelled": 2}
+
+
+def test_an_edit_is_handed_on_and_must_be_an_object() -> None:
+    assert read_arguments({"ids": [1], "edit": {"seed": 3}}, ReplayArguments).edit == {"seed": 3}
+    with pytest.raises(RequestError, match="edit"):
+        read_arguments({"ids": [1], "edit": [3]}, ReplayArguments)
 
 
 def test_an_answer_of_another_type_is_a_bug_that_is_named() -> None:
