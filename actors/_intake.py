@@ -14,6 +14,7 @@ from foldward.contracts.facts import AdmitRequest, CountUp
 from foldward.contracts.messages import Admitted, Message, Readmit, Submit, SubmitOutcome, Written
 from storage.reads import Reader
 
+_DRAINING = Refusal("queue.draining", "the core drains: it admits nothing more")
 GLANCE = 250  # names admitted in one go: a large order must not keep answers waiting
 GUESSES = 10  # unknown names of one go that get a "did you mean": comparing with every name takes time
 
@@ -43,7 +44,7 @@ class Intake:
         key = self._orders.open(order.kind, order.names, order.reply_to, order.tag, clock.now())
         if not order.names:
             return answered(self._orders.done(key))
-        wrong = Refusal("queue.draining", "the core is leaving") if self.draining else check_submit(order)
+        wrong = _DRAINING if self.draining else check_submit(order)
         if wrong is not None:
             effects: Effects = []
             for index, name in enumerate(order.names):
@@ -124,7 +125,7 @@ class Intake:
         name = job.strategy.name
         key = self._orders.open(job.phase, (name,), message.reply_to, message.tag, clock.now())
         if self.draining:
-            step: AdmitRequest | Refusal = Refusal("queue.draining", "the core is leaving")
+            step: AdmitRequest | Refusal = _DRAINING
         else:
             order = Submit(names=(name,), kind=job.phase, origin=message.origin, parent_id=message.parent_id)
             step = self._door.readmit(job, order, clock.utc_us())

@@ -22,10 +22,16 @@ class News:
     def __init__(self, snapshot: Callable[[str], dict[str, Any]]) -> None:
         self._snapshot = snapshot
         self._waiting: Effects = []
+        self._silent: dict[str, str] = {}
+
+    def silent(self, name: str, reason: str) -> None:
+        """Its breaker is about to open because nothing is heard, not for failures."""
+        self._silent[name] = reason
 
     def moved(self, name: str, _before: State, after: State) -> None:
         """A breaker has changed its state."""
         breaker = self._snapshot(name)
+        why = self._silent.pop(name, None) or f"{breaker['failures']} failures in a row"
         due = breaker["retry_at"]
         left_us = 0 if due is None else int((due - clock.now()) * clock.US)
         retry_at = None if due is None else clock.iso_ms(clock.utc_us() + left_us)
@@ -41,7 +47,7 @@ class News:
                 Alarm(
                     f"breaker:{name}",
                     f"Breaker of {name} is open",
-                    f"{breaker['failures']} failures in a row; its requests wait.",
+                    f"{why}; its requests wait.",
                 )
             )
 

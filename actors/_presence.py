@@ -112,11 +112,12 @@ class Presence:
 
     def _fell_silent(self, peer: Peer, silent_s: float, now: float, now_us: int) -> Effects:
         peer_id = peer.id
+        reason = f"silent for {silent_s:.0f} s"
         self._peers.silent.add(peer_id)
+        self._news.silent(peer_id, reason)
         peer.trip()
         held = self._flight.held_by(peer)
         begun = frozenset(lease.work.request_id for lease in held if lease.started)
-        reason = f"silent for {silent_s:.0f} s"
         return self._news.after(self.give_back(held, peer_id, reason, begun, now, now_us))
 
     def beat(self, peer_id: str, beat: Heartbeat, at_us: int) -> Effects:

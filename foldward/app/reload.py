@@ -50,7 +50,14 @@ class Reloader:
                 findings = [finding.to_dict() for finding in found]
             except ConfigError as error:
                 fresh = None
-                findings = [{"path": "", "line": None, "message": error.message, "source": "file"}]
+                findings = [
+                    {
+                        "path": "",
+                        "line": error.context.get("line"),
+                        "message": error.message,
+                        "source": "file",
+                    }
+                ]
             if fresh is None:
                 return self._rejected(findings)
             changed = differing(self.snapshot, fresh)

@@ -41,7 +41,7 @@ def check_file(
             {
                 "ok": False,
                 "file": str(target),
-                "findings": [{"path": "", "line": None, "message": str(error)}],
+                "findings": [{"path": "", "line": error.context.get("line"), "message": str(error)}],
             }
         )
         return 2

@@ -133,7 +133,11 @@ def _read(file: Path) -> tuple[str, dict[str, Any]]:
     try:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError("config.unreadable", f"{file} is not TOML: {error}", file=str(file)) from error
+        where = re.search(r"at line (\d+)", str(error))
+        line = int(where[1]) if where else text.count("\n") + 1  # the other places are the end of the file
+        raise ConfigError(
+            "config.unreadable", f"{file} is not TOML: {error}", file=str(file), line=line
+        ) from error
 
 
 def _environment(env: Mapping[str, str]) -> tuple[dict[str, Any], list[Finding]]:

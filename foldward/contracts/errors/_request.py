@@ -86,8 +86,8 @@ declare(
 )
 declare(
     "queue.draining",
-    "The core is leaving and admits nothing more.",
-    "submit again after its restart",
+    "The core drains, or is leaving, and admits nothing more.",
+    "foldward resume, or submit again after its restart",
     retryable=True,
     fault="machine",
 )

@@ -92,7 +92,8 @@ def test_a_silent_peers_breaker_opens_and_what_it_held_comes_back_unharmed(room:
     assert (back.request_ids, back.started, back.reason) == (tuple(IDS[:2]), (), "silent for 30 s")
     assert failed(effects) == []
     assert events(effects) == ["breaker.opened"]
-    assert [e.key for e in effects if isinstance(e, Alarm)] == ["breaker:p"]
+    (alarm,) = [e for e in effects if isinstance(e, Alarm)]
+    assert (alarm.key, alarm.body) == ("breaker:p", "silent for 30 s; its requests wait.")
     room.time.sleep(59.9)
     assert room.send() == []
 

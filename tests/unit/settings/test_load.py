@@ -63,7 +63,7 @@ def test_a_fault_is_raised_with_its_line_and_the_way_out(tmp_path: Path) -> None
 def test_a_file_that_is_no_toml_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not TOML") as caught:
         load(write(tmp_path, "[queue\n"), {})
-    assert caught.value.code == "config.unreadable"
+    assert (caught.value.code, caught.value.context["line"]) == ("config.unreadable", 1)
 
 
 def test_a_missing_file_is_unreadable(tmp_path: Path) -> None:
