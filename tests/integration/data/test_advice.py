@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -182,3 +183,36 @@ def test_a_count_of_rows_without_a_name_is_no_time(tmp_path):
     assert check_file(file).accepted
     file.write_text(lines(",when,open,high,low,close,volume", [(n, *row) for n, row in enumerate(bars())]))
     assert check_file(file).findings[0].hint is None
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "how_to" / "bring_your_data.md"
+ROWS = {
+    "pandas wrote": "pandas writes its index without a name",
+    "a Binance kline export": "a binance kline export with a header",
+    "Binance kline files": "a binance kline file",
+    "any file without": "a headerless file",
+    "MetaTrader 4": "a headerless MT4 export",
+    "`Date,Time": "date and time in two columns",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ROWS)
+def test_the_lines_of_the_page_help_as_they_are_written(tmp_path, start):
+    [row] = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| {start}")]
+    _, _, says, helps, _ = row.split("|")
+    (tmp_path / "FILE").write_text(SAMPLES[ROWS[start]][0])
+    if "the same" not in says:
+        assert SAMPLES[ROWS[start]][1].startswith(says.strip().strip("`").partition("…")[0])
+    command = helps.split("`")[1]
+    made = re.split(" > | --out ", command)[-1]
+    command = command.replace("foldward data", f"{sys.executable} -m foldward.cli data")
+    subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    assert check_file(tmp_path / made, utc="--utc" in helps).accepted
+
+
+def test_the_page_has_the_feather_line_of_the_finding(tmp_path):
+    frame().write_ipc(tmp_path / "FILE")
+    [finding] = check_file(tmp_path / "FILE").findings
+    [row] = [line for line in PAGE.read_text().splitlines() if line.startswith("| Feather")]
+    assert finding.hint.partition("' ")[0] in row
