@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 NS = 1_000_000_000
 _DAY_NS = 86_400 * NS
 _STUB_NS = 4 * 3600 * NS
+# Bars this far apart or less are a session's own; from 22:00 on Sunday to 22:00 on Monday is a daily bar.
+_WITHIN_NS = 12 * 3600 * NS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,7 +63,8 @@ def day_ends(time_ns: Ints) -> NDArray[np.uint8]:
     """1 where a bar is the last of its trading day.
 
     A day is a UTC date with at least one bar; a Sunday stub whose bars all open within under 4 hours of the
-    end of that Sunday joins Monday (the evening opening of currency markets).
+    end of that Sunday joins Monday (the evening opening of currency markets). A daily bar that opens then is
+    a whole session and no stub.
     """
     n = len(time_ns)
     ends = np.zeros(n, dtype=np.uint8)
@@ -76,6 +79,7 @@ def day_ends(time_ns: Ints) -> NDArray[np.uint8]:
     sundays = (day[starts] % 7) == 3
     late = (day[starts] + 1) * _DAY_NS - time_ns[starts] < _STUB_NS
     followed = np.concatenate((day[starts[1:]] == day[starts[:-1]] + 1, [False]))
-    joined = sundays & late & followed
+    soon = np.concatenate((time_ns[starts[1:]] - time_ns[stops[:-1] - 1] <= _WITHIN_NS, [False]))
+    joined = sundays & late & followed & soon
     ends[stops[joined] - 1] = 0
     return ends
