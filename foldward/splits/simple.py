@@ -28,15 +28,16 @@ def classic(data: Any) -> Fold:
 
 
 def holdout(times: Any, days: int = 180) -> Fold:
-    """The bars of the last `days` days out of sample: those later than the last bar's time less `days` days.
+    """The bars of the last `days` days out of sample: from the first one at or after the last bar's time less
+    `days` days, as the window of an out-of-sample request.
 
-    times: as in WalkForward.ranges. 180 gives exactly 180 daily bars where every day has one. Raises
+    times: as in WalkForward.ranges. 180 gives 181 daily bars where every day has one: both ends count. Raises
     RequestError `request.bad_plan` when nothing older remains.
     """
     days = whole(days, "days", 1)
     stamps = nanoseconds(times)
     n = len(stamps)
-    cut = int(np.searchsorted(stamps, int(stamps[-1]) - days * DAY, side="right"))
+    cut = int(np.searchsorted(stamps, int(stamps[-1]) - days * DAY, side="left"))
     if cut == 0:
         span = (int(stamps[-1]) - int(stamps[0])) / DAY
         raise BadPlan(

@@ -47,7 +47,7 @@ class Candles:
     ("plan", "figures"),
     [
         ({"mode": "classic"}, (800, 200, 1)),
-        ({"mode": "holdout", "days": 180}, (820, 180, 1)),
+        ({"mode": "holdout", "days": 180}, (819, 181, 1)),
         ({"mode": "rolling", "train": 300, "test": 100}, (300, 100, 7)),
         ({"mode": "anchored", "train": 300, "test": 100}, (300, 100, 7)),
     ],

@@ -22,14 +22,14 @@ def test_classic_needs_more_than_a_hundred_bars():
         classic(100)
 
 
-def test_holdout_keeps_exactly_the_newest_days():
-    assert holdout(days(400)) == Fold(((0, 220),), ((220, 400),))
-    assert holdout(days(400), days=1) == Fold(((0, 399),), ((399, 400),))
+def test_holdout_begins_at_the_first_bar_that_is_no_older_than_its_days():
+    assert holdout(days(400)) == Fold(((0, 219),), ((219, 400),))
+    assert holdout(days(400), days=1) == Fold(((0, 398),), ((398, 400),))
 
 
 def test_holdout_counts_days_where_bars_are_missing():
     weekdays = days(14)[np.is_busday(days(14))]
-    assert holdout(weekdays, days=7) == Fold(((0, 5),), ((5, 10),))
+    assert holdout(weekdays, days=7) == Fold(((0, 4),), ((4, 10),))
 
 
 def test_holdout_refuses_to_leave_nothing():
