@@ -10,19 +10,20 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from supervision._latch import Latch
 from supervision.inspect import Client, InspectError
 
-DEFAULT_SOCKET = "var/run/inspect.sock"
+DEFAULT_HOME = "var"
 EXIT_CODES = {"supervision.not_found": 4, "supervision.no_answer": 5, "supervision.core_down": 3}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     args = _parser().parse_args(argv)
-    client = Client(args.socket)
+    client = Client(_socket(args))
     try:
         command: Callable[[Client, argparse.Namespace], int] = args.command
         return command(client, args)
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TimeoutError as error:
         return _complain(5, f"supervision.no_answer: {error}")
     except ConnectionError as error:
-        return _complain(3, f"supervision.core_down: {error}")
+        return _complain(3, f"supervision.core_down: {error} — hint: --home DIR or --socket PATH")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has gone: head, less
@@ -46,11 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--timeout", type=float, default=5.0, metavar="S", help="seconds to wait for the answer"
     )
-    common.add_argument(
-        "--socket",
-        default=os.environ.get("SUPERVISION_SOCKET", DEFAULT_SOCKET),
-        help=f"inspection socket (default: $SUPERVISION_SOCKET, else {DEFAULT_SOCKET})",
-    )
+    common.add_argument("--socket", help="inspection socket (default: $SUPERVISION_SOCKET, else the home's)")
+    common.add_argument("--home", help=f"data directory (default: $FOLDWARD_HOME, else ./{DEFAULT_HOME})")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, function: Callable[..., int], help: str) -> argparse.ArgumentParser:
@@ -68,6 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     add("restart", _restart, "stop one child and start it again").add_argument("id")
     add("stop", _stop, "stop the whole tree")
     return parser
+
+
+def _socket(args: argparse.Namespace) -> str:
+    """The socket that is named, or the one of the named home: `run/core.lock` says where it lies."""
+    if args.socket is None and args.home is None and (named := os.environ.get("SUPERVISION_SOCKET")):
+        return named
+    if args.socket is not None:
+        return str(args.socket)
+    run = Path(args.home or os.environ.get("FOLDWARD_HOME") or DEFAULT_HOME, "run")
+    try:
+        found = json.loads((run / "core.lock").read_text(encoding="utf-8"))["inspect"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = None
+    return found if isinstance(found, str) else str(run / "inspect.sock")
 
 
 def _tree(client: Client, args: argparse.Namespace) -> int:

@@ -46,6 +46,22 @@ def test_the_tree_is_nested_and_every_node_has_every_key(served):
     assert tree["children"][1]["children"][0]["budget"] == {"max": 5, "period_s": 5.0, "used": 0}
 
 
+def test_the_shell_finds_the_socket_of_a_home(served, tmp_path, monkeypatch, capsys):
+    _, client = served
+    monkeypatch.delenv("SUPERVISION_SOCKET", raising=False)
+    home = tmp_path / "home"
+    (home / "run").mkdir(parents=True)
+    assert shell.main(["tree", "--home", str(home)]) == 3
+    assert "hint: --home DIR or --socket PATH" in capsys.readouterr().err
+    (home / "run" / "core.lock").write_text(json.dumps({"inspect": str(client.path)}))
+    assert shell.main(["tree", "--json", "--home", str(home)]) == 0
+    monkeypatch.setenv("FOLDWARD_HOME", str(home))
+    assert shell.main(["tree", "--json"]) == 0
+    monkeypatch.setenv("SUPERVISION_SOCKET", str(tmp_path / "nowhere.sock"))
+    assert shell.main(["tree", "--json"]) == 3
+    assert shell.main(["tree", "--json", "--home", str(home)]) == 0
+
+
 def test_a_crash_shows_in_the_tree_and_in_the_reports(served):
     root, client = served
     crash(root, "b")
