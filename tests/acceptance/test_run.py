@@ -68,20 +68,21 @@ def test_the_digest_is_the_same_on_a_cluster(
     assert workers == {"cluster-1"}
 
 
+def _applied(shell: Shell) -> int:
+    if not (shell.home / "foldward.db").exists():
+        return 0
+    with sqlite3.connect(f"file:{shell.home}/foldward.db?mode=ro", uri=True) as db:
+        try:
+            return int(db.execute("SELECT count(*) FROM results").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+
 def test_a_run_that_was_killed_goes_on_and_loses_nothing(shell: Shell, prices: Path, small_set: Path) -> None:
     line = ["run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7"]
     process = shell.start(*line, "--json")
 
-    def applied() -> int:
-        if not (shell.home / "foldward.db").exists():
-            return 0
-        with sqlite3.connect(f"file:{shell.home}/foldward.db?mode=ro", uri=True) as db:
-            try:
-                return int(db.execute("SELECT count(*) FROM results").fetchone()[0])
-            except sqlite3.OperationalError:
-                return 0
-
-    until(lambda: applied() >= 5 or process.poll() is not None, 90, "the first results")
+    until(lambda: _applied(shell) >= 5 or process.poll() is not None, 90, "the first results")
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = shell.json("status")
@@ -123,3 +124,44 @@ def test_changed_candles_are_validated_anew_in_the_same_home(
     assert whole != shorter
     assert digest(lines[:-1], "--home", str(tmp_path / "fresh")) == shorter
     assert digest(lines) == whole
+
+
+def test_an_interrupted_run_says_that_it_goes_on_and_does(
+    shell: Shell, prices: Path, small_set: Path
+) -> None:
+    line = ["run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7"]
+    process = shell.start(*line)
+    until(lambda: _applied(shell) > 0 or process.poll() is not None, 90, "the first result")
+    process.send_signal(signal.SIGTERM)  # as Ctrl-C, which a process in the background may ignore
+    assert process.wait(60) == 130, shell.log()
+    said = shell.log()
+    assert "stopping; what is done is kept, and the same command goes on from there\n" in said
+    assert said.endswith("interrupted\n")
+    again = shell.run(*line)
+    assert again.returncode == 0, again.stderr
+    assert "continuing run " in again.stderr
+    assert " of 50 answers are in this home already and are not computed again\n" in again.stderr
+    once_more = shell.run(*line)
+    assert "  50 of 50 answers are in this home already and are not computed again\n" in once_more.stderr
+    assert "crash report" not in said + again.stderr + once_more.stderr
+    refused = shell.run(*line, "--home", str(small_set / "below"))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "cannot be made: Not a directory" in refused.stderr
+
+
+def test_faults_on_purpose_are_told_with_commands_that_can_be_typed(
+    shell: Shell, prices: Path, small_set: Path
+) -> None:
+    line = ["run", "--data", str(prices), "--strategies", str(small_set), "--no-dashboard", "--faults"]
+    done = shell.run(*line)
+    assert done.returncode == 0, done.stderr
+    assert "fault: a file with two bad rows stands behind sma-BADDATA, which will be refused\n" in done.stderr
+    assert f"dead list --home {shell.home}\n" in done.stderr
+    assert f"failures --by event --home {shell.home}\n" in done.stderr
+    assert "killed by SIGKILL, supervision.process_killed; it is restarted" in done.stderr
+    assert "volume is nan (BADDATA_D1.csv line 201, " in done.stderr
+    assert "; also data.geometry ×1\n" in done.stderr
+    causes = shell.json("failures", "--by", "code")
+    assert "supervision.process_killed" in {row["code"] for row in causes}
+    assert [row["reason"] for row in shell.json("dead", "list")] == ["unparseable"]
+    assert "fault: no worker was at work, so none was killed" in shell.run(*line).stderr
