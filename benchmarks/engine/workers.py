@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 from loguru import logger
@@ -51,7 +52,7 @@ def spin(count: int) -> float:
     return x
 
 
-def job(fingerprint: str, phase: str, plan: dict[str, object], number: int) -> Backtest:
+def job(fingerprint: str, phase: Any, plan: Any, number: int) -> Backtest:
     """One request; its parameters vary, so that no answer can be remembered."""
     params = {"sma_short": 5.0 + number % 20, "sma_long": 40.0 + number % 50}
     return Backtest(
