@@ -41,14 +41,17 @@ class Far:
     def said(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def stop(self) -> None:
+    def stop(self) -> int | None:
+        """Its exit code; None when it did not end by itself."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                return self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(5)
+                return None
+        return self.process.returncode
 
 
 @pytest.fixture
@@ -106,6 +109,7 @@ def test_a_worker_with_an_allowed_key_computes_and_others_stay_outside(
     until(lambda: "refused handshake at " + endpoint in core_log(shell), 30)
     until(lambda: "does not know this worker's public key" in stranger.said(), 30)
     assert known(shell) == {}
+    assert stranger.stop() == 0, "a worker that is not let in still ends when it is told to"
 
     # What core's gate has read lies in its cache; another machine gets a copy of it.
     submitted = shell.json("oos", "submit", "s", "--now")

@@ -7,6 +7,7 @@ that computes for an hour still beats every ten seconds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -102,8 +103,12 @@ class WorkerPort:
             self._socket.send_multipart([_frames.RESULT, *messages])
 
     def bye(self, reason: str) -> None:
-        """Take no more work; what is held and not answered goes elsewhere."""
-        self._socket.send_multipart(leave(reason))
+        """Take no more work; what is held and not answered goes elsewhere.
+
+        A worker that core has never let in has nobody to say it to, and must not wait for one.
+        """
+        with contextlib.suppress(zmq.Again):
+            self._socket.send_multipart(leave(reason), zmq.NOBLOCK)
 
     def close(self, linger: float = 5.0) -> None:
         """Wait at most `linger` seconds until core has taken the answers."""
