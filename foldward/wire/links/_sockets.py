@@ -30,6 +30,8 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
+_BEGUN_AGAIN = frozenset({zmq.EVENT_CONNECTED, zmq.EVENT_CONNECT_DELAYED, zmq.EVENT_CONNECT_RETRIED})
+MEND_S = 0.25
 QUIET_S = 60.0  # who is refused comes again many times a second
 
 
@@ -53,8 +55,8 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, settings: Li
 class Monitor:
     """The connection events of one socket: (event, fd)."""
 
-    def __init__(self, sock: zmq.Socket[bytes]) -> None:
-        self.socket = sock.get_monitor_socket(_EVENTS)
+    def __init__(self, sock: zmq.Socket[bytes], more: int = 0) -> None:
+        self.socket = sock.get_monitor_socket(_EVENTS | more)
         self._watched = sock
 
     def drain(self) -> Iterator[tuple[int, int]]:
@@ -71,6 +73,36 @@ class Monitor:
         """Stop watching."""
         with contextlib.suppress(zmq.ZMQError):
             self._watched.disable_monitor()
+
+
+class Mender:
+    """Connects a socket again that libzmq has given up.
+
+    After what it calls a protocol error, such as a message beyond MAXMSGSIZE, libzmq ends the session of a
+    socket that connects and never tries again (session_base.cpp, engine_error): one such message would leave
+    the link deaf until a restart.
+    """
+
+    def __init__(self, sock: zmq.Socket[bytes], endpoint: str) -> None:
+        self._sock = sock
+        self._endpoint = endpoint
+        self._due: float | None = None
+        self.monitor = Monitor(sock, zmq.EVENT_CONNECT_DELAYED | zmq.EVENT_CONNECT_RETRIED)
+
+    def look(self, now: float) -> bool:
+        """Read what happened; True when the socket was connected again by hand."""
+        for event, _ in self.monitor.drain():
+            if event == zmq.EVENT_DISCONNECTED or event in FAILED:
+                self._due = now + MEND_S
+            elif event in _BEGUN_AGAIN:
+                self._due = None
+        if self._due is None or 0 < self._due - now <= MEND_S:
+            return False
+        self._due = None
+        with contextlib.suppress(zmq.ZMQError):  # the ended session may be known no more
+            self._sock.disconnect(self._endpoint)
+        self._sock.connect(self._endpoint)
+        return True
 
 
 class Seldom:

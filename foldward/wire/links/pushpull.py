@@ -23,7 +23,7 @@ from foldward.settings import LinkTable
 from foldward.wire.codec import dumps
 from foldward.wire.links._endpoints import bind, connect, secure
 from foldward.wire.links._port import Port, Sink
-from foldward.wire.links._sockets import DoorKeeper, Monitor, make_socket
+from foldward.wire.links._sockets import DoorKeeper, Mender, Monitor, make_socket
 
 SOURCE = "BRAIN"
 
@@ -46,6 +46,7 @@ class PushPullLink(Port):
         self._sent = 0
         self._takers = 0
         self._door: DoorKeeper | None = None
+        self._mender: Mender | None = None
         self.request_endpoint = settings.request_endpoint
         self.result_endpoint = settings.result_endpoint
 
@@ -73,6 +74,8 @@ class PushPullLink(Port):
         if settings.bind_results:
             self.result_endpoint = bind(pull, settings.result_endpoint)
         else:
+            self._mender = Mender(pull, settings.result_endpoint)
+            self._watch(self._mender.monitor.socket)
             connect(pull, settings.result_endpoint)
         if settings.bind_requests:
             self.request_endpoint = bind(push, settings.request_endpoint)
@@ -85,6 +88,7 @@ class PushPullLink(Port):
         if self._door is not None:
             self._door.answer()
         self._connections()
+        self._mend(clock.now())
         now_us = clock.utc_us()
         for _ in range(room):
             try:
@@ -120,7 +124,17 @@ class PushPullLink(Port):
     def _resized(self) -> None:
         self._tell(PeerResized(peer=self.peer, capacity=self._takers * self.settings.capacity))
 
+    def _mend(self, now: float) -> None:
+        if self._mender is not None and self._mender.look(now):
+            logger.warning(
+                "the connection to {} broke over what came through it, such as a message beyond"
+                " link.max_frame ({} bytes); connected again",
+                self.result_endpoint,
+                self.settings.max_frame,
+            )
+
     def _tick(self, now: float) -> None:
+        self._mend(now)
         # A clock that was set back must not silence us.
         if not self._takers or self._beat_s >= self._next_beat - now > 0:
             return
@@ -160,3 +174,5 @@ class PushPullLink(Port):
             self._takers = 0
             self._left("the link closed")
         self._monitor.close()
+        if self._mender is not None:
+            self._mender.monitor.close()

@@ -6,14 +6,16 @@ import threading
 from collections.abc import Callable, Sequence
 
 import zmq
+from loguru import logger
 
+from foldward.contracts import clock
 from foldward.contracts.errors import WireError
 from foldward.contracts.jobs import Heartbeat
 from foldward.settings import LinkTable
 from foldward.wire.codec import loads
 from foldward.wire.links import _frames
 from foldward.wire.links._endpoints import bind, connect, secure
-from foldward.wire.links._sockets import make_socket
+from foldward.wire.links._sockets import Mender, make_socket
 from foldward.wire.links.worker import Pulse
 
 _HEAD = 256  # bytes in which a HEARTBEAT names its type
@@ -47,9 +49,10 @@ class ServicePort:
         self._push = make_socket(self._context, zmq.PUSH, self.settings)
         self._push.setsockopt(zmq.IMMEDIATE, 0)
         self._push.setsockopt(zmq.LINGER, int(LINGER_S * 1000))
-        secure(self._pull, self.settings, requests, server=bind_requests)
-        secure(self._push, self.settings, results, server=bind_results)
         try:
+            secure(self._pull, self.settings, requests, server=bind_requests)
+            secure(self._push, self.settings, results, server=bind_results)
+            self._mender = None if bind_requests else Mender(self._pull, requests)
             self.requests = bind(self._pull, requests) if bind_requests else requests
             self.results_endpoint = bind(self._push, results) if bind_results else results
             if not bind_requests:
@@ -63,6 +66,10 @@ class ServicePort:
     def poll(self, timeout_ms: int) -> list[tuple[str, bytes]]:
         """Requests that have arrived; a multipart one is joined so that it is answered as unreadable.
         Signs of life of the other side want no answer."""
+        if self._mender is not None and self._mender.look(clock.now()):
+            logger.warning(
+                "the connection to {} broke over what came through it; connected again", self.requests
+            )
         work: list[tuple[str, bytes]] = []
         if self._pull.poll(timeout_ms):
             while True:
