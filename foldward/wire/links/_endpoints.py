@@ -6,6 +6,7 @@ import errno
 import hashlib
 import ipaddress
 import os
+import re
 import socket
 import tempfile
 from pathlib import Path
@@ -41,6 +42,9 @@ def native_endpoint(settings: LinkTable, run_dir: Path) -> str:
     return f"ipc://{folder}/link.sock"
 
 
+_PORT = re.compile(r":(\d+|\*)?$")
+
+
 def needs_curve(endpoint: str) -> bool:
     """True for TCP beyond this machine: for every address but a loopback one and `localhost`.
 
@@ -49,7 +53,8 @@ def needs_curve(endpoint: str) -> bool:
     if not endpoint.startswith("tcp://"):
         return False
     # tcp://SOURCE;TARGET names the own address first (zmq_tcp(7)).
-    host = endpoint.removeprefix("tcp://").rpartition(";")[2].rpartition(":")[0]
+    target = endpoint.removeprefix("tcp://").rpartition(";")[2]
+    host = _PORT.sub("", target)  # an address without one is for the socket to refuse
     if host == "localhost":
         return False
     try:

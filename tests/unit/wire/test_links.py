@@ -87,6 +87,9 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(tmp_path, monkeyp
         ("tcp://eth0:5580", True),
         ("tcp://127.0.0.1:0;10.0.0.1:5580", True),
         ("tcp://10.0.0.2:0;127.0.0.1:5580", False),
+        ("tcp://127.0.0.1", False),
+        ("tcp://10.0.0.1", True),
+        ("tcp://[::1]:*", False),
     ],
 )
 def test_only_tcp_beyond_loopback_needs_curve(endpoint, needed):
