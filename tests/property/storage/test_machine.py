@@ -130,16 +130,17 @@ class Machine(RuleBasedStateMachine):
         fact = FailAttempt(request_id=rid(n), code="c", error="e", due_us=T0 + 9, at_us=T0 + 2, cause=cause)
         if row and row[0] in OPEN:
             row[0], row[2] = "retry", row[2] + 1
-            self.add(fact, {"failures": row[2]})
+            self.add(fact, {"failures": row[2], "sends": row[1]})
         else:
             self.add(fact, None)
 
-    @rule(n=NUMBERS)
-    def give_up(self, n):
+    @rule(n=NUMBERS, reason=st.sampled_from(["exhausted", "crash_loop"]))
+    def give_up(self, n, reason):
         row = self.rows.get(rid(n))
-        fact = GiveUp(request_id=rid(n), reason="exhausted", code="c", error="e", at_us=T0 + 5)
+        fact = GiveUp(request_id=rid(n), reason=reason, code="c", error="e", at_us=T0 + 5)
         if row and row[0] in OPEN:
-            row[0] = "error"
+            # The failure that ends it is one of its failures; the death of a worker is none.
+            row[0], row[2] = "error", row[2] + (reason == "exhausted")
             self.add(fact, ...)
         else:
             self.add(fact, None)
