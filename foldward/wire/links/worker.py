@@ -94,7 +94,11 @@ class WorkerPort:
                 self._socket.send_multipart(_frames.pack_ready(self.ready))
 
     def started(self, request_id: str) -> None:
-        """Say that this request is begun."""
+        """Say that this request is begun.
+
+        ZMQ's own thread writes it a moment later: a process that ends in that moment was not heard, and its
+        request is named at the next try.
+        """
         self._socket.send_multipart([_frames.STARTED, request_id.encode()])
 
     def results(self, messages: Sequence[bytes]) -> None:

@@ -64,7 +64,8 @@ class Dies:
     name = "dies"
 
     def signals(self, bars, params):
-        import os
+        import os, threading
+        threading.Event().wait(0.1)  # who dies in the same instant is named at his next try
         os._exit(139)
 
 
