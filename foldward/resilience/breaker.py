@@ -46,7 +46,9 @@ class CircuitBreaker:
 
     threshold: consecutive failures that open it. recovery: seconds until the first probe. success_threshold:
     probes that must succeed, one after the other, to close it. clock: seconds, never going back. excluded:
-    error classes that show the peer alive (it answered, and the request was wrong): they count as success.
+    error classes that say nothing about the peer's health (it answered, and the request was wrong): they
+    neither count nor forgive the failures before them. A probe asks only whether it answers, so there they
+    are a success.
     on_transition(name, old, new): told after each change, in order, outside the lock; what it raises is
     counted in `observer_errors` and goes no further.
 
@@ -121,7 +123,7 @@ class CircuitBreaker:
             value = fn(*args, **kwargs)
             outcome = self.record_success
         except self._excluded:
-            outcome = self.record_success
+            outcome = self.record_success if permit.probe else _nothing
             raise
         except Exception:
             raise
@@ -210,4 +212,4 @@ class CircuitBreaker:
 
 
 def _nothing(_permit: Permit) -> None:
-    """No outcome: the call was cut off by our own side."""
+    """No outcome: the call says nothing about the peer."""

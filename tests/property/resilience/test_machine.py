@@ -29,6 +29,7 @@ class BreakerModel(RuleBasedStateMachine):
             RECOVERY,
             PROBES,
             clock=lambda: self.now,
+            excluded=KeyError,
             on_transition=lambda _, old, new: self.seen.append((str(old), str(new))),
         )
         self.state, self.failures, self.successes, self.opened = "closed", 0, 0, 0.0
@@ -62,22 +63,25 @@ class BreakerModel(RuleBasedStateMachine):
         self.state, self.probe, self.flying = "half_open", self.now, []
         return True
 
-    @rule(good=st.booleans())
-    def call(self, good):
+    @rule(kind=st.sampled_from(["good", "bad", "excluded"]))
+    def call(self, kind):
         def work():
-            if not good:
-                raise ConnectionError
+            if kind != "good":
+                raise ConnectionError if kind == "bad" else KeyError
 
         try:
             self.breaker.call(work)
             result = "good"
         except ConnectionError:
             result = "bad"
+        except KeyError:
+            result = "excluded"
         except BreakerOpen:
             result = "rejected"
         if self.admitted():
-            assert result == ("good" if good else "bad")
-            self.outcome(good)
+            assert result == kind
+            if kind != "excluded" or self.state == "half_open":
+                self.outcome(kind != "bad")
         else:
             assert result == "rejected"
 

@@ -118,21 +118,31 @@ def test_a_failure_between_probes_begins_again(clock):
     assert breaker.state == "half_open"
 
 
-def test_excluded_errors_show_that_the_peer_is_alive(clock):
-    breaker = CircuitBreaker(2, 60, clock=clock, excluded=(KeyError,))
-    fail_times(breaker, 1)
-    for _ in range(5):
+def refused_times(breaker, times):
+    for _ in range(times):
         with pytest.raises(KeyError):
             breaker.call({}.__getitem__, "x")
+
+
+def test_excluded_errors_never_open_it(clock):
+    breaker = CircuitBreaker(2, 60, clock=clock, excluded=(KeyError,))
+    refused_times(breaker, 5)
+    assert (breaker.state, breaker.snapshot()["failures"]) == ("closed", 0)
+
+
+def test_an_excluded_error_between_failures_neither_counts_nor_forgives_them(clock):
+    breaker = CircuitBreaker(3, 60, clock=clock, excluded=(KeyError,))
+    fail_times(breaker, 2)
+    refused_times(breaker, 5)
+    assert (breaker.state, breaker.snapshot()["failures"]) == ("closed", 2)
     fail_times(breaker, 1)
-    assert breaker.state == "closed"
+    assert breaker.state == "open"
 
 
-def test_an_excluded_error_in_a_probe_closes_it(clock):
+def test_a_probe_with_an_excluded_error_was_answered_and_closes_it(clock):
     breaker = opened(clock, excluded=KeyError)
     clock.now += 60
-    with pytest.raises(KeyError):
-        breaker.call({}.__getitem__, "x")
+    refused_times(breaker, 1)
     assert breaker.state == "closed"
 
 
