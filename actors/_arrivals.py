@@ -10,6 +10,7 @@ from actors._flight import Flight
 from actors._link_news import News
 from actors._pacing import RunTimes
 from actors._peers import Peer, Peers
+from actors._silence import Silence
 from foldward.contracts.errors import WireError
 from foldward.contracts.jobs import Result
 from foldward.contracts.messages import Hold, ResultArrived
@@ -20,8 +21,11 @@ QUEUE = "oos_queue"
 class Arrivals:
     """Frees the slots, tells the breakers, and hands on to the queue or to the dead letters."""
 
-    def __init__(self, peers: Peers, flight: Flight, run_times: RunTimes, news: News) -> None:
+    def __init__(
+        self, peers: Peers, silence: Silence, flight: Flight, run_times: RunTimes, news: News
+    ) -> None:
         self._peers = peers
+        self._silence = silence
         self._flight = flight
         self._run_times = run_times
         self._news = news
@@ -46,7 +50,7 @@ class Arrivals:
             result = msgspec.structs.replace(result, request_id=request_id)
         if peer is not None:
             peer.answered_at = now
-            self._peers.silent.discard(peer_id)
+            self._silence.heard(peer)
         lease = self._flight.leases.get(request_id)
         if lease is not None and lease.peer.id == peer_id and not lease.asked and not lease.answered:
             lease.answered = True

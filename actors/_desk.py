@@ -23,6 +23,7 @@ from actors._link_news import News
 from actors._pacing import Interval, RateLimit, RetryBudget, RunTimes
 from actors._peers import Lease, Peer, Peers
 from actors._presence import QUEUE, Presence, returned
+from actors._silence import Silence
 from foldward.contracts import clock
 from foldward.contracts.errors import WireError
 from foldward.contracts.facts import LeaseRequest
@@ -40,17 +41,22 @@ class Desk:
         self.draining = False
         self.buffer = Buffer(queue.buffer)
         self.news = News(lambda name: self.peers.breakers[name].snapshot())
-        self.peers = Peers(breaker, self.news.moved)
+        self.silence = Silence()
+        self.peers = Peers(breaker, self._moved, self.silence.forget)
         self.flight = Flight(breaker.recovery_s)
         self.run_times = RunTimes(queue.attempt_s, queue.attempt_min_s, queue.attempt_max_s)
-        self.presence = Presence(self.peers, self.flight, self.news, queue.disconnect_grace_s)
-        self.arrivals = Arrivals(self.peers, self.flight, self.run_times, self.news)
+        self.presence = Presence(self.peers, self.silence, self.flight, self.news, queue.disconnect_grace_s)
+        self.arrivals = Arrivals(self.peers, self.silence, self.flight, self.run_times, self.news)
         self.flush = Interval(queue.flush_interval_s)
         self.sent = 0
         self._rate = RateLimit(queue.rate_per_s)
         self._budget = RetryBudget(retry.budget_ratio, retry.budget_min_per_s)
         self._deferrals = Deferrals()
         self._serial = 0
+
+    def _moved(self, name: str, before: State, after: State) -> None:
+        self.silence.moved(name, after)
+        self.news.moved(name, before, after)
 
     # --- work comes in ---------------------------------------------------------------------------------
 
@@ -249,7 +255,7 @@ class Desk:
                 continue  # its return is under way, and that is no failure of the request
             if not lease.answered:
                 peer.failed(lease.permit)
-                if peer.id in self.peers.silent:
+                if peer.id in self.silence:
                     # It was the probe of a peer that is known to be silent: not the request's fault.
                     effects += self.presence.give_back([lease], peer.id, "silent", frozenset(), now, now_us)
                     continue

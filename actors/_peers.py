@@ -15,7 +15,6 @@ from foldward.resilience import CircuitBreaker, Permit, State
 from foldward.settings import BreakerTable
 
 MAX_BREAKERS = 1000
-MAX_TRIPS = 10_000
 
 OnTransition = Callable[[str, State, State], None]
 
@@ -141,13 +140,16 @@ class Peer:
         self.trouble = True
         self.breaker.record_failure(permit)
 
-    def trip(self) -> None:
-        """Open the breaker: a silence is as much as all the failures that open it."""
+    def trip(self) -> bool:
+        """Open the breaker: a silence is as much as all the failures that open it. False: it was open."""
         self.trouble = True
-        for _ in range(MAX_TRIPS):
-            if self.breaker.state is State.OPEN:
-                return
-            self.breaker.record_failure()
+        self.spare = None
+        return self.breaker.trip()
+
+    def probe_now(self) -> None:
+        """Its breaker need not wait any longer."""
+        self.spare = None
+        self.breaker.half_open()
 
     def hold(self, lease: Lease) -> None:
         """It has one more."""
@@ -184,16 +186,20 @@ class Peer:
 
 
 class Peers:
-    """All that are connected, and the breakers, which outlive a connection."""
+    """All that are connected, and the breakers, which outlive a connection.
 
-    def __init__(self, settings: BreakerTable, on_transition: OnTransition) -> None:
+    on_transition(name, old, new): told when a breaker moves. on_drop(name): told when one is forgotten.
+    """
+
+    def __init__(
+        self, settings: BreakerTable, on_transition: OnTransition, on_drop: Callable[[str], None]
+    ) -> None:
         self._settings = settings
+        self._on_drop = on_drop
         self._on_transition = on_transition
         self.recovery_s = settings.recovery_s
         self._peers: dict[str, Peer] = {}
         self.breakers: dict[str, CircuitBreaker] = {}
-        # Names that sent signs of life and then none; outlives a connection, as the breakers do.
-        self.silent: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -246,7 +252,7 @@ class Peers:
         idle = next((name for name in self.breakers if name not in self._peers), None)
         if idle is not None:
             del self.breakers[idle]
-            self.silent.discard(idle)
+            self._on_drop(idle)
 
     def choose(self) -> tuple[Peer, Permit] | None:
         """The connected peer with most room whose breaker lets one request through."""

@@ -13,6 +13,7 @@ from actors._effects import Effects, Tell
 from actors._flight import Flight
 from actors._link_news import News
 from actors._peers import Lease, Peer, Peers
+from actors._silence import Silence
 from foldward.contracts.jobs import Heartbeat
 from foldward.contracts.messages import PeerJoined, PeerLeft, PeerResized, WorkReturned
 from foldward.resilience import State
@@ -34,8 +35,9 @@ class _Return(msgspec.Struct):
 class Presence:
     """See the module. grace_s: how long the work of a lost connection rests before it goes out again."""
 
-    def __init__(self, peers: Peers, flight: Flight, news: News, grace_s: float) -> None:
+    def __init__(self, peers: Peers, silence: Silence, flight: Flight, news: News, grace_s: float) -> None:
         self._peers = peers
+        self._silence = silence
         self._flight = flight
         self._news = news
         self._grace_s = grace_s
@@ -47,7 +49,7 @@ class Presence:
         effects: Effects = []
         if self._peers.get(message.peer) is not None:
             effects = self.left(message.peer, "connected anew", now, now_us)
-        self._peers.join(
+        joined = self._peers.join(
             message.peer,
             message.capacity,
             encoding=message.encoding,
@@ -56,7 +58,9 @@ class Presence:
             version=message.version,
             joined_us=now_us,
         )
-        return effects
+        if not message.legacy:  # it said itself that it is ready; behind a bare connection may be anybody
+            self._silence.heard(joined)
+        return self._news.after(effects)
 
     def resized(self, message: PeerResized, _now: float, _now_us: int) -> Effects:
         """More or fewer services stand behind the link."""
@@ -113,15 +117,14 @@ class Presence:
     def _fell_silent(self, peer: Peer, silent_s: float, now: float, now_us: int) -> Effects:
         peer_id = peer.id
         reason = f"silent for {silent_s:.0f} s"
-        self._peers.silent.add(peer_id)
         self._news.silent(peer_id, reason)
-        peer.trip()
+        self._silence.fell(peer)
         held = self._flight.held_by(peer)
         begun = frozenset(lease.work.request_id for lease in held if lease.started)
         return self._news.after(self.give_back(held, peer_id, reason, begun, now, now_us))
 
     def beat(self, peer_id: str, beat: Heartbeat, at_us: int) -> Effects:
-        """A sign of life. After a silence it is as good as an answer: it closes a half-open breaker."""
+        """A sign of life, and how much the peer takes."""
         peer = self._peers.get(peer_id)
         if peer is None:
             return []
@@ -130,11 +133,8 @@ class Presence:
         capacity = beat.data.get("capacity")
         if capacity is not None and 1 <= capacity <= MAX_CAPACITY:
             peer.capacity, peer.declared = int(capacity), True
-        if peer_id in self._peers.silent and peer.breaker.state is not State.OPEN:
-            permit = peer.breaker.allow()
-            if permit is not None:
-                self._peers.silent.discard(peer_id)
-                peer.succeeded(permit)
+        if not self._silence.heard(peer):
+            self._silence.vouch(peer)
         return self._news.after([])
 
     def started(self, peer_id: str, request_id: str) -> None:

@@ -63,7 +63,7 @@ _CHILD = {
 _BREAKER = {
     "breaker": "which breaker",
     "failures": "consecutive failures",
-    "retry_at": "when it lets a probe through, UTC; null while closed",
+    "retry_at": "when it lets a probe through, UTC; null when it may at once, and while closed",
 }
 _DIGEST = {"result_digest": "digest of the result"}
 _ERROR = {"error": "what happened", "code": "error code"}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from foldward.contracts import clock as _clock
 from foldward.contracts.errors import ProviderError
 from foldward.resilience._refuse import BadSetting, count, seconds
-from foldward.resilience.circuit import Circuit, Limits, State, admit, fail, retry_at, succeed
+from foldward.resilience.circuit import Circuit, Limits, State, admit, fail, ready, retry_at, succeed, trip
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -155,6 +155,21 @@ class CircuitBreaker:
         with self._lock:
             if permit is None or permit.epoch == self._circuit.epoch:
                 self._move(fail(self._circuit, self._limits, self._clock()))
+        self._tell()
+
+    def trip(self) -> bool:
+        """Open it without waiting for failures. False: it was open, and keeps its time."""
+        with self._lock:
+            before = self._circuit
+            self._move(trip(before, self._limits, self._clock()))
+            tripped = self._circuit is not before
+        self._tell()
+        return tripped
+
+    def half_open(self) -> None:
+        """What it waited for is there: an open one lets one probe through now instead of at `retry_at`."""
+        with self._lock:
+            self._move(ready(self._circuit))
         self._tell()
 
     def reset(self) -> None:

@@ -84,6 +84,21 @@ def succeed(circuit: Circuit, limits: Limits) -> Circuit:
     return circuit._replace(successes=circuit.successes + 1, probe_at=None, epoch=circuit.epoch + 1)
 
 
+def ready(circuit: Circuit) -> Circuit:
+    """The peer shows itself: an open breaker lets its next call through now, as the probe."""
+    if circuit.state is not State.OPEN:
+        return circuit
+    return circuit._replace(state=State.HALF_OPEN, successes=0, probe_at=None, epoch=circuit.epoch + 1)
+
+
+def trip(circuit: Circuit, limits: Limits, now: float) -> Circuit:
+    """As good as all the failures that open it; an open one whose time is not over keeps that time."""
+    if circuit.state is State.OPEN and now < circuit.opened_at + limits.recovery:
+        return circuit
+    failures = max(circuit.failures, limits.threshold)
+    return Circuit(State.OPEN, failures=failures, opened_at=now, epoch=circuit.epoch + 1)
+
+
 def fail(circuit: Circuit, limits: Limits, now: float) -> Circuit:
     """A call that was let through failed."""
     if circuit.state is State.OPEN:

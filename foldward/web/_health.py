@@ -139,7 +139,8 @@ def _of_machinery(status: Mapping[str, Any], tree: Mapping[str, Any] | None) -> 
     for breaker in status["breakers"]:
         if breaker.get("state") not in (None, "closed"):
             name = breaker.get("name", breaker.get("breaker", "link"))
-            yield Problem("warn", f"Breaker {name} is {breaker['state']}", "Its link failed several times.")
+            why = "Its link failed several times, or was silent."
+            yield Problem("warn", f"Breaker {name} is {breaker['state']}", why)
     if status["supervision"]["zombies"]:
         count = _count(status["supervision"]["zombies"], "hung thread")
         yield Problem("warn", f"{count} left behind", "Replaced, but still alive.", href="/tree", link="Tree")

@@ -73,22 +73,24 @@ def test_a_silent_peer_is_lost_after_thirty_seconds_and_its_work_waits_unharmed(
     assert world.failures(ids) == [0, 0, 0]
 
 
-def test_a_beat_after_the_breakers_minute_brings_the_peer_back(world: World) -> None:
+def test_a_beat_after_a_silence_brings_the_peer_back_through_one_probe(world: World) -> None:
     world.beat()
     ids = submit(world)
     world.pass_time(31)
-    world.beat()  # too early: the breaker is open
-    assert world.told()[-1] == "breaker.opened"
-    world.pass_time(59)
+    assert world.told() == ["heartbeat.lost", "breaker.opened"]
+    world.pass_time(5)
     world.beat()
-    world.pass_time(2)
-    assert world.told()[-2:] == ["breaker.half_open", "breaker.closed"]
-    assert len(world.sent()) == 4
-    for _, request_id in world.sent()[2:]:
+    world.pass_time(1)
+    assert world.told()[-1] == "breaker.half_open"
+    assert len(world.sent()) == 3
+    world.answer(world.sent()[2][1])
+    world.pass_time(1)
+    assert world.told()[2:] == ["breaker.half_open", "breaker.closed"]
+    assert len(world.sent()) == 5
+    for _, request_id in world.sent()[3:]:
         world.answer(request_id)
-    world.pass_time(2)
-    world.answer(world.sent()[-1][1])
     assert [world.status(one) for one in ids] == ["success"] * 3
+    assert world.failures(ids) == []
 
 
 def test_an_answer_that_comes_during_the_silence_is_welcome(world: World) -> None:

@@ -108,6 +108,19 @@ class BreakerModel(RuleBasedStateMachine):
         self.breaker.reset()
         self.state, self.failures, self.successes, self.probe, self.flying = "closed", 0, 0, None, []
 
+    @rule()
+    def trip(self):
+        waits = self.state == "open" and self.now < self.opened + RECOVERY
+        assert self.breaker.trip() == (not waits)
+        if not waits:
+            self.open()
+
+    @rule()
+    def half_open(self):
+        self.breaker.half_open()
+        if self.state == "open":
+            self.state = "half_open"
+
     @invariant()
     def states_agree(self):
         due = self.state == "open" and self.now >= self.opened + RECOVERY

@@ -120,23 +120,85 @@ def test_a_probe_that_a_silent_peer_never_answers_costs_its_request_nothing(room
     assert room.send() == []
 
 
-def test_a_beat_closes_the_breaker_after_its_minute_and_not_before(room: Room) -> None:
+def test_a_silent_peer_that_is_heard_again_is_probed_at_once(room: Room) -> None:
     room.silent()
+    room.time.sleep(3.0)
+    assert room.send() == []
+    effects = room.beat()
+    assert [e.data for e in effects if isinstance(e, Event)] == [
+        {"breaker": "p", "failures": 5, "retry_at": None}
+    ]
+    assert events(effects) == ["breaker.half_open"]
+    assert room.send() == IDS[:1]
+    assert room.beat() == []  # a beat does not answer for the probe
+    assert room.send() == []
+    assert events(room.answer(IDS[0])) == ["breaker.closed"]
+    assert room.send() == IDS[1:3]
+
+
+def test_with_nothing_to_send_the_next_beat_is_the_probe(room: Room) -> None:
+    room.silent()
+    assert events(room.beat()) == ["breaker.half_open"]
+    assert events(room.beat()) == ["breaker.closed"]
+    assert room.beat() == []
+    assert room.send() == IDS[:2]
+
+
+def test_a_peer_heard_after_the_minute_is_probed_like_one_heard_before(room: Room) -> None:
+    room.silent()
+    room.time.sleep(60.0)
+    assert events(room.beat()) == ["breaker.half_open"]
+    assert room.send() == IDS[:1]
+    assert events(room.answer(IDS[0])) == ["breaker.closed"]
+
+
+def test_a_peer_that_beats_and_fails_its_probe_waits_its_minute(room: Room) -> None:
+    room.silent()
+    room.beat()
+    (probe,) = room.send()
+    room.time.sleep(120.0)
+    effects = room.expire()
+    assert [item.request_id for item in failed(effects)] == [probe]
+    assert events(effects) == ["breaker.opened"]
     room.time.sleep(59.9)
     assert room.beat() == []
     assert room.send() == []
     room.time.sleep(0.1)
-    assert events(room.beat()) == ["breaker.half_open", "breaker.closed"]
-    assert room.send() == IDS[:2]
+    assert room.beat() == []
+    assert len(room.send()) == 1
+
+
+def test_a_probe_that_failed_during_the_silence_does_not_make_the_peer_wait_when_it_is_heard(
+    room: Room,
+) -> None:
+    room.silent()
+    room.time.sleep(60.0)
+    room.send()
+    room.time.sleep(120.0)
+    assert events(room.expire()) == ["breaker.opened"]
+    assert events(room.beat()) == ["breaker.half_open"]
 
 
 def test_a_beat_says_nothing_about_a_breaker_that_failed_requests_opened(room: Room) -> None:
     assert room.send() == IDS[:2]
     for _ in range(5):
         room.desk.peers.get("p").failed(None)
+    assert events(room.beat()) == ["breaker.opened"]
     room.time.sleep(60.0)
     room.beat()
+    assert room.beat() == []
     assert str(room.desk.peers.breakers["p"].state) == "half_open"
+
+
+def test_a_breaker_that_failures_opened_keeps_its_time_through_a_silence(room: Room) -> None:
+    for _ in range(5):
+        room.desk.peers.get("p").failed(None)
+    assert events(room.silent()) == ["breaker.opened"]
+    room.time.sleep(59.9)
+    assert room.beat() == []
+    assert room.send() == []
+    room.time.sleep(0.1)
+    assert len(room.send()) == 1
 
 
 def test_a_silence_outlives_a_new_connection_until_a_beat_ends_it(room: Room) -> None:
@@ -144,8 +206,31 @@ def test_a_silence_outlives_a_new_connection_until_a_beat_ends_it(room: Room) ->
     room.desk.presence.left("p", "disconnected", room.time.now, room.time.utc_us)
     room.join()
     assert room.send() == []
-    room.time.sleep(60.0)
-    assert events(room.beat()) == ["breaker.half_open", "breaker.closed"]
+    assert events(room.beat()) == ["breaker.half_open"]
+
+
+def test_a_worker_that_says_it_is_ready_is_heard(room: Room) -> None:
+    room.silent()
+    room.desk.presence.left("p", "the worker's process ended with -9", room.time.now, room.time.utc_us)
+    ready = PeerJoined(peer="p", capacity=2, pid=7)
+    effects = room.desk.presence.joined(ready, room.time.now, room.time.utc_us)
+    assert events(effects) == ["breaker.half_open"]
+    assert room.send() == IDS[:1]
+
+
+def test_an_answer_out_of_a_silence_is_a_sign_of_life_too(room: Room) -> None:
+    first, _ = room.send()
+    room.silent()
+    assert events(room.answer(first)) == ["breaker.half_open"]
+    assert len(room.send()) == 1
+
+
+def test_a_peer_that_falls_silent_between_beats_and_probe_is_silent_again(room: Room) -> None:
+    room.silent()
+    room.beat()
+    assert events(room.silent()) == ["breaker.opened"]
+    assert room.send() == []
+    assert events(room.beat()) == ["breaker.half_open"]
 
 
 def test_an_answer_ends_a_silence_so_that_the_next_timeout_counts(room: Room) -> None:

@@ -276,6 +276,49 @@ def test_reset_closes_it_and_forgets_calls_under_way(clock):
     assert breaker.state == "closed"
 
 
+def test_it_can_be_opened_at_once(clock):
+    seen = []
+    breaker = CircuitBreaker(5, 60, clock=clock, on_transition=lambda _, *news: seen.append(news))
+    under_way = breaker.allow()
+    assert breaker.trip()
+    assert (breaker.state, breaker.retry_at, breaker.snapshot()["failures"]) == ("open", 1060.0, 5)
+    breaker.record_success(under_way)
+    clock.now += 59
+    assert not breaker.trip()
+    assert breaker.retry_at == 1060.0
+    clock.now += 1
+    assert breaker.allow()
+    assert breaker.trip()
+    clock.now += 60
+    assert breaker.trip()  # nobody had probed it: it begins again, and was open all the time
+    assert breaker.retry_at == 1180.0
+    assert seen == [("closed", "open"), ("open", "half_open"), ("half_open", "open")]
+
+
+def test_an_open_one_can_be_told_to_probe_now(clock):
+    seen = []
+    breaker = opened(clock, on_transition=lambda _, *news: seen.append(news))
+    clock.now += 1
+    breaker.half_open()
+    assert (breaker.state, breaker.retry_at) == ("half_open", None)
+    assert breaker.allow().probe
+    assert breaker.allow() is None
+    breaker.half_open()
+    assert breaker.allow() is None
+    breaker.record_success()
+    assert seen[1:] == [("open", "half_open"), ("half_open", "closed")]
+    breaker.half_open()
+    assert breaker.state == "closed"
+
+
+def test_a_probe_that_was_let_through_early_may_fail_too(clock):
+    breaker = opened(clock)
+    clock.now += 1
+    breaker.half_open()
+    fail_times(breaker, 1)
+    assert (breaker.state, breaker.retry_at) == ("open", 1061.0)
+
+
 def test_every_transition_is_told_in_order(clock):
     seen = []
     breaker = opened(clock, name="provider", on_transition=lambda *news: seen.append(news))
