@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from foldward.contracts.canonical import digest
-from foldward.contracts.jobs import Result, Window
+from foldward.contracts.jobs import Result, Window, is_ours
 from foldward.wire.names import strip_suffix
 
 METRICS = ("pnl", "sharpe", "sortino", "max_drawdown", "win_rate", "profit_factor")
@@ -95,6 +95,9 @@ def _missing(result: Result, expected: Expected) -> Refused | None:
             return Refused(
                 "schema", "wire.invalid_field", f"result.{name} is {value}: not a number that can be"
             )
+    wrong = _miscounted(result)
+    if wrong is not None:
+        return wrong
     for name, metric in result.metrics.items():
         if metric is None:
             if not reasons.get(name):
@@ -102,6 +105,24 @@ def _missing(result: Result, expected: Expected) -> Refused | None:
         elif not math.isfinite(metric):
             return Refused("schema", "wire.invalid_field", f"result.metrics.{name} is {metric}")
     return None
+
+
+def _miscounted(result: Result) -> Refused | None:
+    """A trade is a win or a loss, never both. In our engine one at exactly 0 is a loss
+    (docs/explanation/statistics.md); a foreign one may count it apart."""
+    trades, wins, losses = result.trades, result.wins, result.losses
+    if trades is None:
+        return None
+    both = (wins or 0) + (losses or 0)
+    if both > trades:
+        how = "are more than"
+    elif both < trades and is_ours(result.engine) and wins is not None and losses is not None:
+        how = "are not"
+    else:
+        return None
+    return Refused(
+        "schema", "wire.invalid_field", f"result.wins {wins} and losses {losses} {how} result.trades {trades}"
+    )
 
 
 def _absent(name: str) -> Refused:

@@ -202,9 +202,14 @@ def unit_seed(seed: int, name: str, kind: str, start: int | None, end: int | Non
     return derive_seed(seed, name, kind, f"{start}:{end}")
 
 
+def is_ours(engine: str) -> bool:
+    """Whether numbers were made by an engine of Foldward, of any version."""
+    return engine.startswith("foldward-")
+
+
 def same_engine(made_by: str, ours: str | None) -> bool:
     """Whether a result's numbers are comparable with ours. A foreign peer's engine is nobody's to judge."""
-    return ours is None or not made_by.startswith("foldward-") or made_by == ours
+    return ours is None or not is_ours(made_by) or made_by == ours
 
 
 def is_of_run(result: Any, *, seed: int, data: Collection[str], engine: str | None = None) -> bool:

@@ -115,6 +115,37 @@ def test_a_negative_count_is_refused() -> None:
     assert refused.code == "wire.invalid_field"
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"wins": 21}, "result.wins 21 and losses 22 are more than result.trades 42"),
+        ({"trades": 0}, "result.wins 20 and losses 22 are more than result.trades 0"),
+        (
+            {"wins": 43, "losses": None, "reasons": {"losses": "not counted"}},
+            "result.wins 43 and losses None are more than result.trades 42",
+        ),
+    ],
+)
+def test_more_wins_and_losses_than_trades_are_refused(counts: dict[str, object], said: str) -> None:
+    refused = check(changed(**counts), EXPECTED)
+    assert refused is not None
+    assert (refused.reason, refused.code, refused.ours) == ("schema", "wire.invalid_field", True)
+    assert refused.error == said
+
+
+def test_a_foreign_engine_may_count_trades_at_exactly_zero_apart() -> None:
+    assert check(changed(trades=43), EXPECTED) is None
+    assert check(changed(trades=43, engine="theirs-2"), EXPECTED) is None
+
+
+def test_every_trade_of_our_own_engine_is_a_win_or_a_loss() -> None:
+    assert check(changed(engine="foldward-3"), EXPECTED) is None
+    refused = check(changed(trades=43, engine="foldward-3"), EXPECTED)
+    assert refused is not None
+    assert (refused.reason, refused.code) == ("schema", "wire.invalid_field")
+    assert refused.error == "result.wins 20 and losses 22 are not result.trades 43"
+
+
 def test_further_metrics_need_a_value_or_a_reason_too() -> None:
     assert check(changed(metrics={"cagr": None}), EXPECTED) is not None
     assert check(changed(metrics={"cagr": float("nan")}), EXPECTED) is not None
