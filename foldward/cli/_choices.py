@@ -29,6 +29,7 @@ LETTER_REASONS = (
 )
 CAUSES = ("reason", "code", "strategy", "kind", "worker", "event")
 WORK = PHASES
+ALIKE = 0.9  # of an id of 36 letters about three may be wrong
 
 
 def one_of(option: str, given: str | None, known: Collection[str]) -> str | None:
@@ -54,8 +55,13 @@ def _ids(node: dict[str, Any]) -> list[str]:
     return [node["id"], *(inner for child in node.get("children", ()) for inner in _ids(child))]
 
 
-def full_id(given: str, find: Callable[[str, int], list[str]]) -> str:
-    """A request's id from its beginning, where only one begins so. Raises request.unknown_id."""
+def full_id(
+    given: str, find: Callable[[str, int], list[str]], recent: Callable[[], Collection[str]] = tuple
+) -> str:
+    """A request's id from its beginning, where only one begins so. Raises request.unknown_id.
+
+    recent: ids that a mistyped one is compared with.
+    """
     found = find(given, 6) if len(given) >= 4 else []
     if given in found or len(found) == 1:
         return given if given in found else found[0]
@@ -65,4 +71,7 @@ def full_id(given: str, find: Callable[[str, int], list[str]]) -> str:
             f"{given} is the beginning of {len(found)}{' or more' if len(found) > 5 else ''} ids",
             hint=f"for example {found[0]}",
         )
-    raise RequestError("request.unknown_id", f"no request {given}", hint="foldward oos list")
+    begun = {known[: len(given)]: known for known in recent()}
+    near = did_you_mean(given, begun, ALIKE)
+    tail = f": did you mean {begun[near]!r}?" if near else ""
+    raise RequestError("request.unknown_id", f"no request {given}{tail}", hint="foldward oos list")

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from foldward.cli._choices import STATUSES, full_id, one_of
+from foldward.cli._choices import STATUSES, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
+from foldward.cli._known import known_request
 from foldward.cli._output import print_json, print_table
 from foldward.cli._split import cpcv as cpcv_group
 from foldward.cli._split import show_folds, show_paths
@@ -81,7 +82,7 @@ def _showing(kind: str, show_report: _Show) -> Callable[..., None]:
     ) -> None:
         reader = ctx.reader()
         run = reader.wfv_run(request_id)
-        request_id = run.request_id if run is not None else full_id(request_id, reader.find_requests)
+        request_id = run.request_id if run is not None else known_request(request_id, reader)
         row, result = reader.request(request_id), reader.result(request_id)
         found = result or row
         if found is None or found.kind != kind:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from foldward.cli._choices import STATUSES, WORK, full_id, one_of
+from foldward.cli._choices import STATUSES, WORK, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
+from foldward.cli._known import full_ids, known_request, not_open, tell_undone
 from foldward.cli._output import print_json, print_table, say
 from foldward.cli._split import cpcv as cpcv_group
 from foldward.cli._split import wfv as wfv_group
@@ -29,7 +30,10 @@ RequestId = Annotated[
         metavar="ID", help="A request's id, or its beginning where only one begins so.", show_default=False
     ),
 ]
-RequestIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of requests.", show_default=False)]
+RequestIds = Annotated[
+    list[str],
+    typer.Argument(metavar="ID…", help="Ids of requests, or their beginnings.", show_default=False),
+]
 NowOption = Annotated[bool, typer.Option("--now", help="Pass the throttle.")]
 
 
@@ -132,7 +136,7 @@ def _list(ctx: Context, status: str | None, kind: str | None, name: str | None, 
 def show(ctx: Context, request_id: RequestId) -> None:
     """Show one request: its row, its result when there is one."""
     reader = ctx.reader()
-    request_id = full_id(request_id, reader.find_requests)
+    request_id = known_request(request_id, reader)
     row, result = reader.request(request_id), reader.result(request_id)
     plain = {
         "request": None if row is None else _readable(row),
@@ -156,12 +160,17 @@ def _readable(row: Any) -> dict[str, Any]:
 
 def cancel(ctx: Context, request_ids: RequestIds) -> int:
     """Cancel open requests. Exit 4 when none of them was open, 6 when only some were."""
-    done = ctx.client().call("cancel", request_ids=request_ids)["request_ids"]
+    client = ctx.client()
+    _ = client.core
+    reader = ctx.reader()
+    request_ids = full_ids(request_ids, reader)
+    done = client.call("cancel", request_ids=request_ids)["request_ids"]
     missing = [item for item in request_ids if item not in done]
     if ctx.as_json:
         print_json({"cancelled": done, "not_open": missing})
-    else:
-        say(f"{len(done)} cancelled" + (f"; not open: {', '.join(missing)}" if missing else ""))
+    elif done:
+        say(f"{len(done)} of {len(request_ids)} cancelled")
+    tell_undone(missing, not_open, reader)
     return 0 if not missing else 6 if done else 4
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from foldward.cli._choices import CAUSES, WORK, full_id, one_of
+from foldward.cli._choices import CAUSES, WORK, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
+from foldward.cli._known import full_ids, known_request, not_waiting, tell_undone
 from foldward.cli._output import cell, print_json, print_table, say
 from foldward.cli._watch import WatchOption, repeat
 from foldward.cli._words import seconds
@@ -122,7 +123,7 @@ def why(
     """The timeline of one request: every step with its time and reason."""
     reader = ctx.reader()
     if not (steps := reader.timeline(request_id)):
-        request_id = full_id(request_id, reader.find_requests)
+        request_id = known_request(request_id, reader)
         steps = reader.timeline(request_id)
     row, result = reader.request(request_id), reader.result(request_id)
     timeline = [_step(step) for step in steps]
@@ -257,15 +258,21 @@ def _verb(ctx: Context, verb: str, done: str) -> None:
 def retry(
     ctx: Context,
     request_ids: Annotated[
-        list[str], typer.Argument(metavar="ID…", help="Ids of requests.", show_default=False)
+        list[str],
+        typer.Argument(metavar="ID…", help="Ids of requests, or their beginnings.", show_default=False),
     ],
     now: Annotated[bool, typer.Option("--now", help="Due at once (the only way today).")] = True,
 ) -> int:
-    """Make a waiting, given-up or cancelled request due at once."""
-    outcomes = ctx.client().call("retry", request_ids=request_ids, now=now)["outcomes"]
+    """Make a waiting, given-up or cancelled request due at once. Exit 4 when none was, 6 when only some."""
+    client = ctx.client()
+    _ = client.core
+    reader = ctx.reader()
+    request_ids = full_ids(request_ids, reader)
+    outcomes = client.call("retry", request_ids=request_ids, now=now)["outcomes"]
     changed = [item for item, good in outcomes.items() if good]
     if ctx.as_json:
         print_json(outcomes)
-    else:
+    elif changed:
         say(f"{len(changed)} of {len(request_ids)} due now")
+    tell_undone([item for item in request_ids if item not in changed], not_waiting, reader)
     return 0 if len(changed) == len(request_ids) else 6 if changed else 4

@@ -11,8 +11,9 @@ import typer
 
 from foldward.cli._command import command
 from foldward.cli._context import Context
+from foldward.cli._known import known_strategy
 from foldward.cli._output import print_json, print_table, say
-from foldward.cli._strategies import StrategyName, known_strategy, show_strategy
+from foldward.cli._strategies import StrategyName, show_strategy
 from foldward.cli._watch import WatchOption, repeat
 from foldward.contracts import clock
 from foldward.contracts.durations import age

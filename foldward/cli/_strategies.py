@@ -11,9 +11,10 @@ import typer
 from foldward.cli._choices import RANKS, VERDICTS, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
+from foldward.cli._known import known_strategy, not_retired, tell_undone
 from foldward.cli._output import print_json, print_table, say
 from foldward.cli._watch import WatchOption, repeat
-from foldward.contracts.errors import ConfigError, RequestError, did_you_mean
+from foldward.contracts.errors import ConfigError, RequestError
 from foldward.contracts.timeframe import timeframe_label
 
 StrategyName = Annotated[str, typer.Argument(metavar="NAME", help="A strategy's name.", show_default=False)]
@@ -112,19 +113,6 @@ def _listed(row: Any) -> dict[str, Any]:
     }
 
 
-def known_strategy(reader: Any, name: str) -> Any:
-    """Its row. Raises request.unknown_strategy with the nearest name."""
-    row = reader.strategy(name)
-    if row is None:
-        near = did_you_mean(name, reader.strategy_names())
-        raise RequestError(
-            "request.unknown_strategy",
-            f"no strategy {name!r}" + (f": did you mean {near!r}?" if near else ""),
-            hint="foldward strategies list",
-        )
-    return row
-
-
 def show(ctx: Context, name: StrategyName) -> None:
     """Show one strategy: definition, both sides' numbers, verdict and its gates."""
     reader = ctx.reader()
@@ -202,18 +190,20 @@ def retire(
     ctx: Context,
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Strategy names.", show_default=False)],
 ) -> int:
-    """Retire strategies: their open requests are cancelled, nothing will resurrect them."""
+    """Retire strategies: their open requests are cancelled, nothing will resurrect them.
+
+    Exit 4 when none could be retired, 6 when only some.
+    """
     from foldward.app.admin import retire_strategies
 
+    names = list(dict.fromkeys(names))
     changed = retire_strategies(ctx.home, ctx.snapshot, names)
     missing = [name for name in names if name not in changed]
     if ctx.as_json:
         print_json({"retired": changed, "unchanged": missing})
-    else:
-        say(
-            f"{len(changed)} retired"
-            + (f"; not there or retired before: {', '.join(missing)}" if missing else "")
-        )
+    elif changed:
+        say(f"{len(changed)} of {len(names)} retired")
+    tell_undone(missing, not_retired, ctx.reader())
     return 0 if not missing else 6 if changed else 4
 
 

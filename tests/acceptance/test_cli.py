@@ -74,6 +74,14 @@ def test_an_operators_verbs_are_told_and_take_effect(shell: Shell, prices: Path,
     assert shell.json("status")["core"]["draining"] is False
     assert shell.json("rank", "--cycle") == {"ok": True}
 
+    for verb in (["retry"], ["oos", "cancel"]):
+        done = shell.run(*verb, "0199ffff")
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr.startswith("error request.unknown_id: no request 0199ffff")
+    done = shell.run("strategies", "retire", "sma-AAPL-5-5")
+    assert done.returncode == 4
+    assert "no strategy 'sma-AAPL-5-5': did you mean 'sma-AAPL-5-50'?" in done.stderr
+
     done = shell.run("restart", "reportr")
     assert (done.returncode, done.stdout) == (4, "")
     assert "did you mean 'reporter'?" in done.stderr

@@ -17,6 +17,12 @@ declare(
 )
 declare("request.unknown_id", "No request, run or dead letter has that id.", "foldward oos list", exit_code=4)
 declare(
+    "request.not_possible",
+    "The request is not in a state in which that can be done to it.",
+    "foldward why ID",
+    exit_code=4,
+)
+declare(
     "request.retired",
     "The strategy is retired and takes no more work.",
     "import it under another name to validate it anew",

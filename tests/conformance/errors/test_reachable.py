@@ -83,6 +83,15 @@ def _(scene: Scene) -> Said:
     return scene.refused(scene.world(), "sma-11")
 
 
+@way("request.not_possible")
+def _(scene: Scene) -> Said:
+    from foldward.cli._known import not_waiting
+
+    world = scene.world()
+    (item,) = world.submit("sma-1", now=True)
+    return not_waiting(world.reader, str(item.request_id))
+
+
 @way("request.retired")
 def _(scene: Scene) -> Said:
     world = scene.world()
