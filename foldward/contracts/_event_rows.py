@@ -35,7 +35,8 @@ _WFV = {
 _BEAT = {
     "heartbeat_id": "id of this sign of life",
     "source": "who sent it: BRAIN, WORKER, …",
-    "status": "what the sender says about itself; `lost` when silence says it",
+    "status": "what the sender says about itself; of one that says nothing `lost`, of a worker process of our"
+    " own that lives and does not answer `frozen`",
 }
 _SNAPSHOT = {"path": "the file written", "figures": "the written figures in short"}
 _MOVE = {

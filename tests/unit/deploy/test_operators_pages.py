@@ -75,6 +75,13 @@ def test_every_file_of_ours_that_is_named_exists(page):
         assert list(ROOT.glob(name.rstrip("/"))), f"{page.name}: {name}"
 
 
+@pytest.mark.parametrize("page", ["RUNBOOK.md", "OBSERVABILITY.md"])
+@pytest.mark.parametrize("status", ["lost", "frozen"])
+def test_both_ways_to_lose_a_heartbeat_are_explained(page, status):
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    assert any("`heartbeat.lost`" in line and f"status `{status}`" in line for line in lines)
+
+
 def test_the_runbook_knows_each_family_and_each_reason():
     said = (ROOT / "docs/RUNBOOK.md").read_text()
     for family in FAMILIES:
