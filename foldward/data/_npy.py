@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import threading
@@ -12,34 +11,40 @@ from pathlib import Path
 
 import numpy as np
 
+from foldward.data import _sums
 from foldward.data.entries import Damaged
 from foldward.data.identity import COLUMNS, DTYPES, npy_header
 
 _PARALLEL = 1 << 20
 
-# (device, inode, size, mtime_ns, digest) of files whose bytes this process has hashed.
+# (device, inode, size, mtime_ns, checksum) of files whose bytes this process has read and compared.
 _verified: set[tuple[int, int, int, int, str]] = set()
 _lock = threading.Lock()
 
 
-def write_columns(folder: Path, columns: Mapping[str, np.ndarray]) -> None:
-    """Write every column as <name>.npy and make it durable, while another thread compresses the archive."""
-    for name in COLUMNS:
-        column = np.ascontiguousarray(columns[name], dtype=DTYPES[name])
-        with open(folder / f"{name}.npy", "wb", buffering=0) as file:
-            file.write(npy_header(name, len(column)))
-            view = memoryview(column.data).cast("B")
+def write_columns(folder: Path, columns: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write every column as <name>.npy, make it durable and return the checksum of each file by its name."""
+    return {f"{name}.npy": _write(folder / f"{name}.npy", name, columns[name]) for name in COLUMNS}
+
+
+def _write(path: Path, name: str, values: np.ndarray) -> str:
+    column = np.ascontiguousarray(values, dtype=DTYPES[name])
+    made = _sums.state()
+    with open(path, "wb", buffering=0) as file:
+        for piece in (npy_header(name, len(column)), memoryview(column.data).cast("B")):
+            made.update(piece)
             written = 0
-            while written < len(view):
-                written += file.write(view[written:])
-            os.fsync(file.fileno())
+            while written < len(piece):
+                written += file.write(piece[written:])
+        os.fsync(file.fileno())
+    return _sums.told(made)
 
 
-def map_columns(folder: Path, rows: int, digests: Mapping[str, str]) -> dict[str, np.ndarray]:
+def map_columns(folder: Path, rows: int, sums: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Map every column read-only after checking its bytes. Raises Damaged for a wrong or missing file."""
 
     def one(name: str) -> np.ndarray:
-        return _map(folder / f"{name}.npy", name, rows, digests[name])
+        return _map(folder / f"{name}.npy", name, rows, sums[f"{name}.npy"])
 
     if rows * 8 < _PARALLEL:
         return {name: one(name) for name in COLUMNS}
@@ -48,14 +53,13 @@ def map_columns(folder: Path, rows: int, digests: Mapping[str, str]) -> dict[str
 
 
 def verify_file(path: Path, wanted: str) -> None:
-    """Compare a whole file with its hex digest. Raises Damaged."""
+    """Compare a whole file with its checksum. Raises Damaged."""
     try:
-        with open(path, "rb") as file:
-            state = hashlib.file_digest(file, "sha256")
+        whole = _sums.file_holds(path, wanted)
     except FileNotFoundError as error:
         raise Damaged(f"{path.name} is missing") from error
-    if state.hexdigest() != wanted:
-        raise Damaged(f"{path.name} does not match its digest")
+    if not whole:
+        raise Damaged(f"{path.name} does not match its checksum")
 
 
 def _map(path: Path, name: str, rows: int, wanted: str) -> np.ndarray:
@@ -76,8 +80,8 @@ def _map(path: Path, name: str, rows: int, wanted: str) -> np.ndarray:
     with _lock:
         known = key in _verified
     if not known:
-        if hashlib.sha256(mapped).hexdigest() != wanted:
-            raise Damaged(f"{path.name} does not match its digest")
+        if not _sums.holds(mapped, wanted):
+            raise Damaged(f"{path.name} does not match its checksum")
         with _lock:
             _verified.add(key)
     return np.frombuffer(mapped, dtype=dtype, count=rows, offset=len(header))

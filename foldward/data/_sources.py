@@ -46,12 +46,12 @@ class Signature:
 
 @dataclass(frozen=True)
 class Known:
-    """What became of a source: signature, hash of its bytes, and the outcome of its check."""
+    """What became of a source: signature, checksum of its bytes, and the outcome of its check."""
 
     path: str
     signature: Signature
     settled: bool
-    sha256: str
+    checksum: str
     fingerprint: str | None
     terms: dict[str, Any]
     timeframe: int | None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from foldward.contracts import clock
 from foldward.contracts.errors import DataError, InternalError
+from foldward.data import _sums
 from foldward.data._layout import QUARANTINE, entry_folders, inode_of, set_aside, subfolders
 from foldward.data._names import shown, symbol_key
 from foldward.data._npy import map_columns, verify_file
@@ -110,7 +111,7 @@ class Cache:
         inode = inode_of(folder)
         try:
             entry = read_entry(folder)
-            columns = map_columns(folder, entry.rows, entry.columns)
+            columns = map_columns(folder, entry.rows, entry.sums)
         except Damaged as damage:
             raise self._quarantine(folder, inode, str(damage)) from damage
         except FileNotFoundError as error:
@@ -152,9 +153,10 @@ class Cache:
         inode = inode_of(folder)
         try:
             entry = read_entry(folder)
-            for name, wanted in entry.columns.items():
-                verify_file(folder / f"{name}.npy", wanted)
-            verify_file(folder / ARCHIVE, entry.archive)
+            for name, wanted in entry.sums.items():
+                verify_file(folder / name, wanted)
+            for name, digits in entry.columns.items():
+                verify_file(folder / f"{name}.npy", f"sha256:{digits}")
         except (Damaged, FileNotFoundError) as damage:
             self._quarantine(folder, inode, str(damage))
             return False
@@ -204,18 +206,17 @@ class Cache:
                 return entry
         found = Findings()
         before, read_ns = signature_of(real), clock.utc_us() * 1000
-        with _ingest.SideHash() as hashed:
-            data = contract.read_bytes(real, found, hashed.feed)
-            if data is None or before is None:
-                raise _refused(contract.examine(path, None, said, now_us, found).report)
-            settled = before.settled(read_ns)
-            if known is not None and known.sha256 == hashed.hexdigest():
-                entry = self._recall(known)
-                if entry is not None:
-                    self._sources.remember(key, replace(known, signature=before, settled=settled))
-                    return entry
-            self._count("miss")
-            checked, sha256 = contract.examine(path, data, said, now_us), hashed.hexdigest()
+        data = contract.read_bytes(real, found)
+        if data is None or before is None:
+            raise _refused(contract.examine(path, None, said, now_us, found).report)
+        settled, checksum = before.settled(read_ns), _sums.checksum(data)
+        if known is not None and known.checksum == checksum:
+            entry = self._recall(known)
+            if entry is not None:
+                self._sources.remember(key, replace(known, signature=before, settled=settled))
+                return entry
+        self._count("miss")
+        checked = contract.examine(path, data, said, now_us)
         if signature_of(real) != before:
             raise DataError(
                 "data.unreadable",
@@ -225,7 +226,7 @@ class Cache:
             )
         report = checked.report
         base = Known(
-            shown(real), before, settled, sha256, report.fingerprint, vars(said), report.timeframe, None
+            shown(real), before, settled, checksum, report.fingerprint, vars(said), report.timeframe, None
         )
         if not report.accepted:
             refusal = _refused(report)
@@ -238,8 +239,8 @@ class Cache:
                 f"{path} has one row and states no timeframe",
                 hint="declare --timeframe, or name the file SYMBOL_TF.csv",
             )
-        self._entry_in(_ingest.folder_of(self.root, checked.bars))  # sets a damaged one aside
-        entry = _ingest.store(self.root, checked.bars, checked.identity, report, shown(real))
+        stored = self._entry_in(_ingest.folder_of(self.root, checked.bars))  # sets a damaged one aside
+        entry = stored or _ingest.store(self.root, checked.bars, checked.identity, report, shown(real))
         self._sources.remember(key, base)
         return self._entry_in(entry.folder) or entry
 

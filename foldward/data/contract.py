@@ -6,9 +6,8 @@ repaired, guessed or filled in: what is not clearly right is a finding with its 
 
 from __future__ import annotations
 
-import io
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from foldward.data._judge import COVERAGE_MIN, Checked, Terms, judge
 from foldward.data._names import series_name, shown
 from foldward.data._parquet import read_parquet
 from foldward.data._table import Findings, Table
+from foldward.data._whole import read_whole
 from foldward.data.findings import Place, Report, check_allow
 
 __all__ = [
@@ -34,8 +34,6 @@ __all__ = [
     "repair",
     "terms",
 ]
-
-_PIECE = 4 << 20
 
 
 def terms(
@@ -106,21 +104,15 @@ def repair(path: str | Path, out: str | Path, **said: Any) -> dict[str, Any]:
     return repair_file(path, out, **said)
 
 
-def read_bytes(
-    path: str | Path, found: Findings, watch: Callable[[memoryview], object] | None = None
-) -> bytes | None:
-    """The bytes of a regular, readable, non-empty file; otherwise None and the finding.
-
-    watch: is given the bytes piece by piece, in order and all of them, while the rest is read.
-    """
+def read_bytes(path: str | Path, found: Findings) -> bytes | None:
+    """The bytes of a regular, readable, non-empty file; otherwise None and the finding."""
     try:
-        facts = Path(path).stat()
-        mode = facts.st_mode
+        mode = Path(path).stat().st_mode
         if not stat.S_ISREG(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
             found.add("data.not_a_file", Place(None, None, f"it is {kind}"))
             return None
-        data = _read(path, facts.st_size, watch)
+        data = read_whole(path)
     except (FileNotFoundError, NotADirectoryError):
         found.add("data.missing_file", Place(None, None, "no such file"))
         return None
@@ -131,22 +123,6 @@ def read_bytes(
         found.add("data.empty", Place(None, None, "0 bytes"))
         return None
     return data
-
-
-def _read(path: str | Path, size: int, watch: Callable[[memoryview], object] | None) -> bytes:
-    if watch is None:
-        return Path(path).read_bytes()
-    with open(path, "rb", buffering=0) as file:
-        # Filled in place: getvalue() hands out the bytes that a BytesIO holds without copying them.
-        whole, at = io.BytesIO(bytes(size)), 0
-        view = whole.getbuffer()
-        while at < size and (got := file.readinto(view[at : at + _PIECE])):
-            watch(view[at : at + got])
-            at += got
-        data, rest = whole.getvalue(), file.read()  # a rest when it has grown since it was measured
-    if rest:
-        watch(memoryview(rest))
-    return data if at == len(data) and not rest else data[:at] + rest
 
 
 def examine(

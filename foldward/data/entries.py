@@ -20,7 +20,7 @@ from foldward.data._names import symbol_key
 from foldward.data.findings import Finding
 from foldward.data.identity import fingerprint_of
 
-FORMAT = 1
+FORMAT = 2  # 1: no checksums but the SHA-256 of each file; still read
 WARNED, ACCEPTED = DATA_REMARKS
 MANIFEST = "manifest.json"
 ARCHIVE = "archive.parquet"
@@ -35,7 +35,8 @@ class Entry:
     """A stored series. first, last: Unix seconds of the outer bars; source: the path it came from.
 
     accepted: codes that would have refused it and that the caller allowed; warnings: findings recorded on
-    every verdict. columns, archive: hex digests of the files. folder: where they lie.
+    every verdict. columns: hex SHA-256 of each column's file, which make the fingerprint. sums: checksum
+    of every file but the manifest, by its name. folder: where they lie.
     """
 
     fingerprint: str
@@ -52,7 +53,7 @@ class Entry:
     calendar: str | None
     stored_us: int
     columns: Mapping[str, str]
-    archive: str
+    sums: Mapping[str, str]
     folder: Path
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def series_folder(root: Path, symbol: str, timeframe: int) -> Path:
 
 def manifest_bytes(entry: Entry) -> bytes:
     """The manifest with the digest of its own body."""
-    body = entry.to_dict() | {"format": FORMAT, "columns": dict(entry.columns), "archive": entry.archive}
+    body = entry.to_dict() | {"format": FORMAT, "columns": dict(entry.columns), "sums": dict(entry.sums)}
     return canonical_bytes({"body": body, "digest": digest(body)})
 
 
@@ -111,22 +112,32 @@ def read_entry(folder: Path, fingerprint: str | None = None) -> Entry:
         said = json.loads(raw)
         body = said["body"]
         whole = said["digest"] == digest(body) and set(said) == {"body", "digest"}
+        if not whole:
+            raise Damaged(f"{MANIFEST} does not match its digest")
+        entry = Entry(
+            **{name: body[name] for name in _PLAIN},
+            coverage=None if body["coverage"] is None else float(body["coverage"]),
+            accepted=tuple(body["accepted"]),
+            warnings=tuple(Finding.from_dict(item) for item in body["warnings"]),
+            sums=_sums(body),
+            folder=folder,
+        )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"{MANIFEST} cannot be read: {error}") from error
-    if not whole:
-        raise Damaged(f"{MANIFEST} does not match its digest")
-    entry = Entry(
-        **{name: body[name] for name in _PLAIN},
-        coverage=None if body["coverage"] is None else float(body["coverage"]),
-        accepted=tuple(body["accepted"]),
-        warnings=tuple(Finding.from_dict(item) for item in body["warnings"]),
-        folder=folder,
-    )
     named = fingerprint_of(entry.columns, entry.rows, entry.timeframe, entry.provenance)
     wanted = f"sha256:{folder.name}" if fingerprint is None else fingerprint
     if not named == entry.fingerprint == wanted:
         raise Damaged(f"{MANIFEST} does not describe {folder.name}")
     return entry
+
+
+def _sums(body: Mapping[str, Any]) -> dict[str, str]:
+    if body["format"] == 1:
+        files = {f"{name}.npy": digits for name, digits in body["columns"].items()}
+        return {name: f"sha256:{digits}" for name, digits in {**files, ARCHIVE: body["archive"]}.items()}
+    if body["format"] != FORMAT:
+        raise Damaged(f"{MANIFEST} has format {body['format']}; this version reads 1 and {FORMAT}")
+    return dict(body["sums"])
 
 
 _PLAIN = (
@@ -141,5 +152,4 @@ _PLAIN = (
     "calendar",
     "stored_us",
     "columns",
-    "archive",
 )

@@ -1,6 +1,5 @@
 """The cache under bit flips, kills, and many processes at once."""
 
-import hashlib
 import json
 import os
 import signal
@@ -11,8 +10,7 @@ import threading
 import pytest
 
 from foldward.contracts.errors import DataError
-from foldward.data import _npy, contract
-from foldward.data._table import Findings
+from foldward.data import _npy, _sums
 from foldward.data.cache import Cache
 from foldward.files import is_orphan_name
 
@@ -241,16 +239,16 @@ def test_a_disk_that_is_full_at_the_archive_says_so_and_leaves_nothing(tmp_path,
     source = tmp_path / "X_H1.csv"
     source.write_text(candles(50))
     cache = Cache(tmp_path / "cache")
-    from foldward.data import _ingest
+    from foldward.data import _archive
 
-    class Full(_ingest._Hashed):
+    class Full(_archive._Summed):
         def write(self, data, /):
             self._file.close()
             self._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - closed by its owner
             return super().write(data)
 
     with monkeypatch.context() as only:
-        only.setattr(_ingest, "_Hashed", Full)
+        only.setattr(_archive, "_Summed", Full)
         with pytest.raises(OSError, match="No space left") as caught:
             cache.ensure(source)
     assert caught.value.errno == 28
@@ -259,23 +257,9 @@ def test_a_disk_that_is_full_at_the_archive_says_so_and_leaves_nothing(tmp_path,
     assert cache.verify(cache.ensure(source).fingerprint)
 
 
-def test_the_known_hash_of_a_source_is_that_of_its_bytes_when_they_come_in_pieces(tmp_path, monkeypatch):
+def test_the_known_checksum_of_a_source_is_that_of_its_bytes(tmp_path):
     source = tmp_path / "X_H1.csv"
     source.write_text(candles(50))
-    pieces = []
-    monkeypatch.setattr(contract, "_PIECE", 100)
-    data = contract.read_bytes(source, Findings(), lambda piece: pieces.append(bytes(piece)))
-    assert data == source.read_bytes() == b"".join(pieces)
-    assert {len(piece) for piece in pieces[:-1]} == {100}
     Cache(tmp_path / "cache").ensure(source)
     (known,) = (tmp_path / "cache" / "index").glob("*.json")
-    assert json.loads(known.read_bytes())["body"]["sha256"] == hashlib.sha256(data).hexdigest()
-
-
-@pytest.mark.parametrize("size", [0, 10, 10_000])
-def test_a_file_that_has_another_size_than_it_said_is_read_whole(tmp_path, size):
-    source = tmp_path / "X_H1.csv"
-    source.write_bytes(b"0123456789" * 100)
-    pieces = []
-    data = contract._read(source, size, lambda piece: pieces.append(bytes(piece)))
-    assert data == source.read_bytes() == b"".join(pieces)
+    assert json.loads(known.read_bytes())["body"]["checksum"] == _sums.checksum(source.read_bytes())

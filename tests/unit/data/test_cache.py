@@ -87,8 +87,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_may_be_tried_again(
     path = write(bars(24))
     read = contract.read_bytes
 
-    def read_and_append(name, found, watch=None):
-        data = read(name, found, watch)
+    def read_and_append(name, found):
+        data = read(name, found)
         with open(path, "ab") as file:
             file.write(b"x")
         return data
