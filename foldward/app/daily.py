@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,9 @@ def write_page(report: Mapping[str, Any], path: Path) -> Path:
     return page
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The page as text. report: see `actors.daily.daily_report`."""
+@functools.cache
+def _templates() -> Environment:
+    """Compiled once a process."""
     jinja = Environment(
         loader=PackageLoader("foldward.app"),
         autoescape=select_autoescape(default=True),
@@ -46,6 +48,11 @@ def render(report: Mapping[str, Any]) -> str:
     jinja.filters["percent"] = lambda value: "–" if value is None else f"{value:.1%}"
     jinja.filters["seconds"] = _seconds
     jinja.filters["age"] = age
+    return jinja
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The page as text. report: see `actors.daily.daily_report`."""
     kpis = report["kpis"]
     standing = {
         name: {
@@ -56,23 +63,27 @@ def render(report: Mapping[str, Any]) -> str:
         for name, tones in (("ranks", _RANKS), ("verdicts", _VERDICTS))
     }
     trend = [*report["history"], {"day": report["day"], **kpis}]
-    return jinja.get_template("daily.html.j2").render(
-        report=report,
-        kpis=kpis,
-        standing=standing,
-        kpi_rows=kpi_rows(kpis),
-        time_rows=time_rows(report),
-        events=report["events"] or _NO_EVENTS,
-        tones={"verdicts": _VERDICTS, "ranks": _RANKS},
-        plots={
-            "hours": _plots.hours_plot(report["hours"]),
-            "latency": _plots.latency_plot(report["latency"]["latency"]),
-            "causes": _plots.causes_plot(report["failures"]),
-            "success": _plots.trend_plot(trend, "success", "results"),
-            "p95": _plots.trend_plot(trend, "p95_s", "s"),
-            "ranks": _plots.shares_plot(standing["ranks"], _RANKS),
-            "verdicts": _plots.shares_plot(standing["verdicts"], _VERDICTS),
-        },
+    return (
+        _templates()
+        .get_template("daily.html.j2")
+        .render(
+            report=report,
+            kpis=kpis,
+            standing=standing,
+            kpi_rows=kpi_rows(kpis),
+            time_rows=time_rows(report),
+            events=report["events"] or _NO_EVENTS,
+            tones={"verdicts": _VERDICTS, "ranks": _RANKS},
+            plots={
+                "hours": _plots.hours_plot(report["hours"]),
+                "latency": _plots.latency_plot(report["latency"]["latency"]),
+                "causes": _plots.causes_plot(report["failures"]),
+                "success": _plots.trend_plot(trend, "success", "results"),
+                "p95": _plots.trend_plot(trend, "p95_s", "s"),
+                "ranks": _plots.shares_plot(standing["ranks"], _RANKS),
+                "verdicts": _plots.shares_plot(standing["verdicts"], _VERDICTS),
+            },
+        )
     )
 
 

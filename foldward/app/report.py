@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ WIDTH, HEIGHT, PAD = 420, 170, 26
 Curve = Sequence[tuple[int, float]]
 
 
-def render(page: Mapping[str, Any]) -> str:
-    """The page as text; `page` holds run, verdicts, rows, requests, charts, refused, dead, provenance."""
+@functools.cache
+def _templates() -> Environment:
+    """Compiled once a process."""
     jinja = Environment(
         loader=PackageLoader("foldward.app"),
         autoescape=select_autoescape(default=True),
@@ -24,7 +26,12 @@ def render(page: Mapping[str, Any]) -> str:
     )
     jinja.filters["number"] = lambda value: "–" if value is None else f"{value:.2f}"
     jinja.filters["percent"] = lambda value: "–" if value is None else f"{value:.1%}"
-    return jinja.get_template("report.html.j2").render(**page)
+    return jinja
+
+
+def render(page: Mapping[str, Any]) -> str:
+    """The page as text; `page` holds run, verdicts, rows, requests, charts, refused, dead, provenance."""
+    return _templates().get_template("report.html.j2").render(**page)
 
 
 def write_report(file: Path, page: Mapping[str, Any]) -> Path:

@@ -6,6 +6,7 @@ nothing works before the check passes, and a file with a fault never lends anoth
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tomllib
@@ -140,6 +141,20 @@ def _read(file: Path) -> tuple[str, dict[str, Any]]:
         ) from error
 
 
+@functools.cache
+def _env_view() -> type[BaseSettings]:
+    """The settings as pydantic-settings reads them from the environment; building the class takes 2 ms."""
+    return type(
+        "EnvView",
+        (BaseSettings,),
+        {
+            "__annotations__": {name: item.annotation for name, item in Settings.model_fields.items()},
+            **{name: item.default for name, item in Settings.model_fields.items()},
+            "model_config": SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__"),
+        },
+    )
+
+
 def _environment(env: Mapping[str, str]) -> tuple[dict[str, Any], list[Finding]]:
     findings: list[Finding] = []
     ours = {key: value for key, value in env.items() if key.startswith(PREFIX) and key not in PLAIN_ENV}
@@ -151,16 +166,7 @@ def _environment(env: Mapping[str, str]) -> tuple[dict[str, Any], list[Finding]]
             near = did_you_mean(path, known)
             spelled = PREFIX + near.upper().replace(".", "__") if near else None
             findings.append(Finding(path, f"unknown setting in {key}", None, spelled, "env"))
-    view = type(
-        "EnvView",
-        (BaseSettings,),
-        {
-            "__annotations__": {name: item.annotation for name, item in Settings.model_fields.items()},
-            **{name: item.default for name, item in Settings.model_fields.items()},
-            "model_config": SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__"),
-        },
-    )
-    source = EnvSettingsSource(view)
+    source = EnvSettingsSource(_env_view())
     source.env_vars = {key.lower(): value for key, value in ours.items()}
     try:
         return dict(source()), findings

@@ -3,6 +3,8 @@
 import threading
 from pathlib import Path
 
+import pytest
+
 from foldward.app.admin import import_strategies, retire_strategies
 from foldward.contracts.jobs import Strategy
 from foldward.settings import Home, load
@@ -24,15 +26,19 @@ def test_a_retired_strategy_stays_retired(tmp_path: Path) -> None:
     assert (refused["name"], refused["code"]) == ("a", "request.retired")
 
 
-def test_another_command_that_writes_is_waited_for(tmp_path: Path) -> None:
+def test_another_command_that_writes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(tmp_path).make()
     lock = home.lock()
     done: list[int] = []
+    refused = threading.Event()
+    asked = Home.holder
+    monkeypatch.setattr(Home, "holder", lambda home: refused.set() or asked(home))
+    monkeypatch.setattr("foldward.settings._home.LOCK_PAUSE_S", 0.0005)
     other = threading.Thread(
         target=lambda: done.append(import_strategies(home, load(None, {}), [ONE])["imported"])
     )
     other.start()
-    other.join(0.2)
+    assert refused.wait(10)
     assert done == []
     lock.release()
     other.join(10)

@@ -12,7 +12,8 @@ from foldward.contracts.errors import ConfigError, SupervisionError
 from foldward.settings import Home
 
 
-def test_a_second_core_is_told_who_holds_the_home(tmp_path: Path) -> None:
+def test_a_second_core_is_told_who_holds_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foldward.settings._home.LOCK_PAUSE_S", 0.0005)  # nobody lets go while it tries
     home = Home(tmp_path / "h").make()
     lock = home.lock()
     with pytest.raises(SupervisionError) as caught:

@@ -1,10 +1,11 @@
 """Homes and clients that the tests of the pages share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.testclient import TestClient
 
 from foldward.app.status import status
@@ -20,21 +21,30 @@ NAME = "<script>alert(1)</script> & 'quoted' \"name\""
 HERE = "http://127.0.0.1:8710"
 
 
-def app_client(home: Home, **settings: Any) -> TestClient:
-    table = WebTable(token=TOKEN, **settings)
-    app = make_app(home, lambda: status(home, timeout=0.2), table)
-    return TestClient(app, base_url=HERE, follow_redirects=False)
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """One event loop for all clients: left alone, each starts a thread and a loop for every request."""
+    with start_blocking_portal() as portal:
+        yield portal
 
 
 @pytest.fixture
-def open_app() -> Callable[..., TestClient]:
+def open_app(portal: BlockingPortal) -> Callable[..., TestClient]:
     """A client of a dashboard with these settings."""
+
+    def app_client(home: Home, **settings: Any) -> TestClient:
+        table = WebTable(token=TOKEN, **settings)
+        app = make_app(home, lambda: status(home, timeout=0.2), table)
+        client = TestClient(app, base_url=HERE, follow_redirects=False)
+        client.portal = portal
+        return client
+
     return app_client
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> TestClient:
-    return app_client(Home(tmp_path / "home"))
+def client(tmp_path: Path, open_app: Callable[..., TestClient]) -> TestClient:
+    return open_app(Home(tmp_path / "home"))
 
 
 @pytest.fixture(scope="module")
