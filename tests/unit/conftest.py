@@ -20,6 +20,7 @@ def scratch() -> Iterator[Path]:
     """One folder of the whole run: in memory where that has room, where every fsync is free."""
     roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
     folder = tempfile.mkdtemp(prefix="fw-unit-", dir=MEMORY if roomy else None)
+    os.chmod(folder, 0o711)  # some tests are nobody for a while
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tempfile, "tempdir", folder)  # also what the product puts aside for a moment
         yield Path(folder)
