@@ -63,9 +63,9 @@ _RUNNING = ("running", "idle", "busy", "ready")
 def metrics_text(status: Mapping[str, Any]) -> str:
     """The text of `/metrics`.
 
-    status: the document of `foldward status` (core, queue, counters, dead_letters, latency with its histogram
-    and the parts queue and run, workers, breakers, supervision, children, ranks, verdicts, storage,
-    rss_bytes).
+    status: the document of `foldward status` (core, queue, counters, dead_letters, workers, breakers,
+    supervision, children, ranks, verdicts, storage, rss_bytes), with latency_by_kind as
+    `storage.reads.Reader.latency_by_kind` gives it.
     """
     registry = CollectorRegistry()
     registry.register(_Known(status))
@@ -90,7 +90,7 @@ def families(status: Mapping[str, Any]) -> Iterator[Metric]:
         yield info
     yield from _core(status.get("core") or {}, status.get("rss_bytes"))
     yield from _queue(status)
-    yield from _latencies(status.get("latency") or {})
+    yield from _latencies(status.get("latency_by_kind") or {})
     yield from _machinery(status)
     for name, meaning in _SIZES.items():
         yield from _gauge(f"foldward_{name}", meaning, (status.get("storage") or {}).get(_SIZE_KEYS[name]))
@@ -156,25 +156,26 @@ def _machinery(status: Mapping[str, Any]) -> Iterator[Metric]:
     yield from _gauge("foldward_supervisor_zombies", "Hung actors given up.", tree.get("zombies"))
 
 
-def _latencies(latency: Mapping[str, Any]) -> Iterator[Metric]:
+def _latencies(by_kind: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    """Labelled with the kind of work, of which there are five; never with a strategy, of which there are
+    thousands."""
     for key, (name, meaning) in _TIMES.items():
-        part = latency if key == "latency" else latency.get(key)
-        if part and part.get("histogram") is not None:
-            yield _histogram(name, meaning, part)
+        parts = {kind: known[key] for kind, known in by_kind.items() if known.get(key)}
+        if parts:
+            family = HistogramMetricFamily(name, meaning, labels=["kind"])
+            for kind, part in parts.items():
+                family.add_metric([kind], _cumulative(part), part["sum_s"])
+            yield family
 
 
-def _histogram(name: str, meaning: str, part: Mapping[str, Any]) -> Metric:
-    """From {count, mean_s, histogram: [{le_s, count}]}: counts per bar, le_s None = above all."""
+def _cumulative(part: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """From {count, sum_s, histogram: [{le_s, count}]}: counts per bar, le_s None = above all."""
     total, buckets = 0.0, []
     for bar in part["histogram"]:
         total += bar["count"]
         if bar["le_s"] is not None:
             buckets.append((repr(float(bar["le_s"])), total))
-    count = max(total, float(part.get("count") or 0))
-    buckets.append(("+Inf", count))
-    return HistogramMetricFamily(
-        name, meaning, buckets=buckets, sum_value=count * (part.get("mean_s") or 0.0)
-    )
+    return [*buckets, ("+Inf", max(total, float(part["count"])))]
 
 
 def _gauge(name: str, meaning: str, value: Any) -> Iterator[Metric]:

@@ -141,8 +141,12 @@ class Api:
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus text."""
-        text = metrics_text(await run_in_threadpool(self._site.collect))
+        text = await run_in_threadpool(self._metrics)
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _metrics(self) -> str:
+        times = self._site.read(PageReader.latency_by_kind)
+        return metrics_text({**self._site.collect(), "latency_by_kind": times})
 
     async def healthz(self, _: Request) -> Response:
         """This process answers."""

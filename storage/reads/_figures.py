@@ -8,6 +8,7 @@ from typing import Any
 
 from peewee import fn
 
+from foldward.contracts.jobs import PHASES
 from storage._histogram import bucket_middle
 from storage.models import Latency
 from storage.reads._connection import Connected
@@ -91,6 +92,35 @@ class FigureReads(Connected):
             else:
                 figures[what] = part
         return figures
+
+    def latency_by_kind(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """{kind: {latency | queue | run: {count, sum_s, histogram: [{le_s, count}]}}}, every kind of work.
+
+        From the writer's buckets alone, so it costs the same with a million results.
+        """
+        query = Latency.select(
+            Latency.kind,
+            Latency.what,
+            Latency.bucket,
+            Latency.count,
+            Latency.total,
+            Latency.low,
+            Latency.high,
+        )
+        buckets: dict[str, dict[str, list[Any]]] = {kind: {what: [] for what in _WHAT} for kind in PHASES}
+        for kind, what, *bucket in self._select(query):
+            buckets[kind][what].append(tuple(bucket))
+        return {
+            kind: {
+                what: {
+                    "count": sum(bucket[1] for bucket in found),
+                    "sum_s": sum(bucket[2] for bucket in found) / 1e6,
+                    "histogram": _histogram(found),
+                }
+                for what, found in parts.items()
+            }
+            for kind, parts in buckets.items()
+        }
 
 
 def _figures(buckets: list[tuple[int, int, int, int, int]], exact: list[int] | None) -> dict[str, Any]:

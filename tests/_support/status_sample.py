@@ -4,9 +4,11 @@ from typing import Any
 
 
 def sample() -> dict[str, Any]:
-    """A core under load with a worker down and a breaker open."""
+    """A core under load with a worker down and a breaker open; with the times by kind that a scrape adds."""
     bars = [{"le_s": edge, "count": count} for edge, count in ((0.1, 2), (1, 0), (10, 4), (None, 1))]
     times = {"count": 7, "mean_s": 2.5, "p50_s": 2.0, "p95_s": 9.0, "p99_s": 60.0, "histogram": bars}
+    by_kind = {"count": 7, "sum_s": 17.5, "histogram": bars}
+    none = {"count": 0, "sum_s": 0.0, "histogram": [{**bar, "count": 0} for bar in bars]}
     names = ("sent", "retry", "success", "failure", "duplicate", "stale", "throttled", "dispatch_failed")
     more = (
         "data_invalid",
@@ -34,6 +36,10 @@ def sample() -> dict[str, Any]:
         },
         "dead_letters": {"held": 2, "by_reason": {"schema": 2}, "received": {"schema": 3, "oversize": 1}},
         "latency": {**times, "queue": times, "run": times},
+        "latency_by_kind": {
+            "oos": dict.fromkeys(("latency", "queue", "run"), by_kind),
+            "wfv": dict.fromkeys(("latency", "queue", "run"), none),
+        },
         "workers": [
             {"id": "worker-1", "state": "running", "pid": 8, "busy": 2},
             {"id": "worker-2", "state": "backoff", "pid": None, "busy": 0},

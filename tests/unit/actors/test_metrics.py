@@ -69,9 +69,19 @@ def test_a_core_that_runs_and_does_not_answer_is_told_from_one_that_is_down():
 
 def test_latencies_are_histograms_with_running_counts():
     samples = page(sample())["foldward_request_latency_seconds"].samples
-    buckets = {s.labels["le"]: s.value for s in samples if s.name.endswith("_bucket")}
+    buckets = {
+        s.labels["le"]: s.value for s in samples if s.name.endswith("_bucket") and s.labels["kind"] == "oos"
+    }
     assert buckets == {"0.1": 2, "1.0": 2, "10.0": 6, "+Inf": 7}
-    assert {s.value for s in samples if s.name.endswith("_sum")} == {17.5}
+    sums = {s.labels["kind"]: s.value for s in samples if s.name.endswith("_sum")}
+    assert sums == {"oos": 17.5, "wfv": 0.0}
+
+
+@pytest.mark.parametrize("part", ["latency", "queue_wait", "run"])
+def test_each_histogram_tells_the_kind_of_work_and_no_strategy(part):
+    samples = page(sample())[f"foldward_request_{part}_seconds"].samples
+    assert {s.labels["kind"] for s in samples} == {"oos", "wfv"}
+    assert {name for s in samples for name in s.labels} == {"kind", "le"}
 
 
 def test_a_counter_whose_name_cannot_be_a_metric_is_left_out():

@@ -163,6 +163,21 @@ def test_latencies_have_exact_percentiles_and_three_kinds_of_time(facts, do, rea
     assert reader.run_time_samples("oos", 2) == [989_000, 969_000]
 
 
+def test_times_stand_apart_by_kind_of_work_and_every_kind_is_there(facts, do, reader):
+    for n, kind in enumerate(("oos", "wfv", "wfv"), 1):
+        do(facts.admit(n, f"s{n}", kind), facts.lease(n), facts.answer(n, at_us=T0 + n * n * 9_000))
+    found = reader.latency_by_kind()
+    assert list(found) == ["backtest", "oos", "wfv", "cpcv", "evidence"]
+    assert set(found["wfv"]) == {"latency", "queue", "run"}
+    wfv = found["wfv"]["latency"]
+    assert (wfv["count"], wfv["sum_s"]) == (2, pytest.approx(0.117))
+    assert {bar["le_s"]: bar["count"] for bar in wfv["histogram"] if bar["count"]} == {0.05: 1, 0.1: 1}
+    assert found["oos"]["run"]["sum_s"] == pytest.approx(0.008)
+    none = found["cpcv"]["latency"]
+    assert (none["count"], none["sum_s"]) == (0, 0.0)
+    assert [bar["le_s"] for bar in none["histogram"]] == [bar["le_s"] for bar in wfv["histogram"]]
+
+
 def test_beyond_the_exact_ones_percentiles_come_from_the_histogram(facts, do, reader, monkeypatch):
     monkeypatch.setattr("storage.reads._figures.EXACT", 10)
     for n in range(1, 101):
