@@ -11,6 +11,7 @@ import typer
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
+from foldward.cli._target import ForceOption, spare
 from foldward.contracts.errors import CATALOGUE
 from foldward.contracts.timeframe import parse_timeframe, timeframe_label
 
@@ -145,8 +146,10 @@ def repair(
     synthetic: SyntheticOption = False,
     utc: UtcOption = False,
     allow: AllowOption = None,
+    force: ForceOption = False,
 ) -> int:
     """Write a repaired copy and say what was changed. Exit 7 when it is still refused."""
+    spare(out, force, file)
     from foldward.data.repair import repair as repair_file
 
     done = repair_file(

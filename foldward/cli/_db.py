@@ -10,6 +10,7 @@ import typer
 from foldward.cli._command import command
 from foldward.cli._context import Context
 from foldward.cli._output import print_json, print_table, say
+from foldward.cli._target import ForceOption, spare
 from foldward.contracts.errors import StorageError, SupervisionError
 
 group = typer.Typer(help="The database: check, back up, restore, count.")
@@ -43,12 +44,16 @@ def fsck(ctx: Context) -> int:
 
 
 def backup(
-    ctx: Context, file: Annotated[Path, typer.Argument(help="Where the copy goes.", show_default=False)]
+    ctx: Context,
+    file: Annotated[Path, typer.Argument(help="Where the copy goes.", show_default=False)],
+    force: ForceOption = False,
 ) -> None:
     """Copy the database while it runs; the copy is checked before it counts."""
     from storage.maintenance import backup as copy
 
-    done = copy(_existing(ctx), file)
+    database = _existing(ctx)
+    spare(file, force, database)
+    done = copy(database, file)
     if ctx.as_json:
         print_json(done)
     else:

@@ -74,6 +74,11 @@ declare(
     exit_code=2,
 )
 declare(
+    "request.exists",
+    "A file that should be written exists already.",
+    "name another file, or replace this one with --force",
+)
+declare(
     "request.timeout",
     "The work did not finish within its deadline.",
     "foldward why ID",

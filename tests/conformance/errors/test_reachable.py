@@ -72,6 +72,12 @@ line("request.bad_plan", f"cpcv run --data {AAPL} --kind sma --groups 10 --test-
 line("request.bad_seed", f"backtest --data {AAPL} --kind sma --seed x")
 
 
+@way("request.exists")
+def _(scene: Scene) -> Said:
+    (scene.folder / "new.csv").write_text("mine")
+    return scene.line(f"data repair {AAPL} --out new.csv")
+
+
 @way("request.unknown_id")
 def _(scene: Scene) -> Said:
     _database(scene)
