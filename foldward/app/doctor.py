@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ ROOMS = ("actors", "foldward", "storage", "supervision")
 OURS = "foldward"
 SQLITE_FLOOR = (3, 51, 3)  # below: the WAL-reset bug with several writers
 DISK_FLOOR = 512 * 1024**2
+_LISTED = re.compile(rf"^({'|'.join(ROOMS)})(?:/.*)?\.py,", re.MULTILINE)  # in a RECORD: PATH,HASH,SIZE
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,23 @@ class Check:
 
 def foreign_packages(owners: Mapping[str, Sequence[str]] | None = None) -> list[str]:
     """`actors (from thespian)` for each of our rooms that another distribution owns too."""
-    owners = metadata.packages_distributions() if owners is None else owners
+    owners = _owners() if owners is None else owners
     intruders = []
     for room in ROOMS:
         others = sorted({owner for owner in owners.get(room, ()) if owner.lower() != OURS})
         intruders += [f"{room} (from {owner})" for owner in others]
     return intruders
+
+
+def _owners() -> dict[str, list[str]]:
+    """As `metadata.packages_distributions`, for our rooms alone: that looks at every file for 0.1 s."""
+    found: dict[str, list[str]] = {}
+    for distribution in metadata.distributions():
+        declared = (distribution.read_text("top_level.txt") or "").split()
+        names = declared or _LISTED.findall(distribution.read_text("RECORD") or "")
+        for room in set(names).intersection(ROOMS):
+            found.setdefault(room, []).append(distribution.metadata["Name"])
+    return found
 
 
 def misplaced_rooms(find: Callable[[str], Any] = importlib.util.find_spec) -> list[str]:

@@ -23,11 +23,34 @@ def test_a_room_that_would_come_from_elsewhere_is_named() -> None:
     assert len(doctor.misplaced_rooms(lambda _: None)) == 4
 
 
+class Installed:
+    """A distribution by the texts that it was installed with."""
+
+    def __init__(self, name: str, **texts: str) -> None:
+        self.metadata = {"Name": name}
+        self._texts = texts
+
+    def read_text(self, name: str) -> str | None:
+        return self._texts.get(name.partition(".")[0])
+
+
 def test_boot_refuses_to_run_foreign_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        doctor.metadata, "packages_distributions", lambda: {"storage": ["foldward", "storage3"]}
-    )
-    with pytest.raises(ConfigError, match=r"storage \(from storage3\)") as caught:
+    installed = [
+        Installed("Foldward", top_level="actors\nfoldward\nstorage\nsupervision\n"),
+        Installed("declares", top_level="storage\n"),
+        Installed("lists", top_level="", RECORD="x/actors/a.py,sha256=0,1\nactors/__init__.py,sha256=1,2\n"),
+        Installed("one-module", RECORD="supervision.py,sha256=2,3\n"),
+        Installed("none-of-ours", RECORD="my/storage/a.py,,\nstorage-1.0/RECORD,,\nstorage/notes.txt,,\n"),
+        Installed("near-by", top_level="storage3\nactors_x\n", RECORD="storages/a.py,,\n"),
+        Installed("bare"),
+    ]
+    monkeypatch.setattr(doctor.metadata, "distributions", lambda: installed)
+    assert doctor.foreign_packages() == [
+        "actors (from lists)",
+        "storage (from declares)",
+        "supervision (from one-module)",
+    ]
+    with pytest.raises(ConfigError, match=r"storage \(from declares\)") as caught:
         doctor.require_own_rooms()
     assert (caught.value.code, caught.value.exit_code) == ("config.foreign_package", 2)
 
