@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -88,6 +87,8 @@ def _work(options: argparse.Namespace) -> int:
         return run_bridge(options, parent, _link_settings(options), version())
     wire, settings = _wire(options)
     desk = _desk(options)
+    from foldward.wire.links import Heart, Pulse, ServiceHeart
+    from foldward.worker.life import live
     from foldward.worker.process import WorkerProcess
 
     local = not options.serve and options.connect.startswith("ipc://")
@@ -100,14 +101,11 @@ def _work(options: argparse.Namespace) -> int:
         local=local,
         capacity=options.capacity or 2,
     )
-    process.handle_signals()
-    from foldward.wire.links import Heart, Pulse, ServiceHeart
 
-    heart: Pulse
-    if options.serve:
-        heart = ServiceHeart(wire, process.beat, interval_s=options.heartbeat_s, check=process.check)
-    else:
-        heart = Heart(
+    def heart() -> Pulse:
+        if options.serve:
+            return ServiceHeart(wire, process.beat, interval_s=options.heartbeat_s, check=process.check)
+        return Heart(
             options.connect,
             options.id,
             process.beat,
@@ -115,12 +113,8 @@ def _work(options: argparse.Namespace) -> int:
             check=process.check,
             settings=settings,
         )
-    heart.start()
-    try:
-        return process.run()
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        heart.stop()
+
+    return live(process, heart)
 
 
 def _parent(options: argparse.Namespace) -> Parent | None:

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 from collections import OrderedDict
-from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -21,13 +18,12 @@ from ray import exceptions as broken
 
 from foldward.contracts import clock
 from foldward.contracts.errors import ConfigError, WireError
-from foldward.contracts.jobs import Backtest, Heartbeat
+from foldward.contracts.jobs import Backtest
 from foldward.wire import dumps, encoding_of, loads
-from foldward.wire.links.worker import leave
-from foldward.worker._limits import Parent, address_space, resident
+from foldward.worker._limits import Parent
 from foldward.worker.cluster.book import Book, Cause, GivenUp, Item, Task
 from foldward.worker.cluster.node import Computed, Refused, Setup, compute, ready, series_of
-from foldward.worker.process import ORPHAN_S, uptime
+from foldward.worker.life import STOP_S, LastWords, Life
 from foldward.worker.runner import failed
 
 if TYPE_CHECKING:
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # tasks a CPU: one runs, one waits beside it
 SHARED = 64  # series in the cluster's shared memory at once
-STOP_S = 1.2  # for the running tasks to finish; core kills after 2 s
 CPUS_S = 5.0  # how often the cluster is asked how many CPUs it has
 
 
@@ -68,8 +63,10 @@ def cpus() -> int:
     return int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
 
 
-class Bridge:
+class Bridge(Life):
     """See the module. `run` returns the exit code: 0 stopped, 1 a node would give other numbers."""
+
+    what = "bridge"
 
     def __init__(
         self,
@@ -82,13 +79,10 @@ class Bridge:
         parent: Parent | None = None,
         local: bool = True,
     ) -> None:
-        self._wire = wire
+        super().__init__(wire, id=id, version=version, parent=parent, local=local)
         self._cache = cache
-        self._id = id
-        self._version = version
-        self._parent = parent
-        self._local = local
         self.book = Book(AHEAD * max(1, cpus()))
+        logger.info("the cluster of bridge {} has {} CPUs", id, self.book.slots // AHEAD)
         self._setup = setup
         self._setup_ref = ray.put(setup)
         # Another attempt is the book's decision: it knows what a dead process says about a request.
@@ -98,87 +92,47 @@ class Bridge:
         self._ended: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         wire.watch(self._bell)
-        self._stopping: str | None = None
-        self._stopped_at = 0.0
-        self._exit_code = 0
-        self._began = clock.now()
         self._counted_at = clock.now()
-        self._away_since: float | None = None
-        self.received = self.done = self.lost = 0
+        self.lost = 0
 
-    def stop(self, reason: str, exit_code: int = 0) -> None:
-        """Let the running tasks finish for a moment, give back the rest, leave."""
-        if self._stopping is None:
-            self._exit_code = exit_code
-            self._stopping, self._stopped_at = reason, clock.now()
+    def turn(self) -> None:
+        """Take what has come, answer for what has ended, send out what fits."""
+        self._take(self.poll(250))
+        self._settle()
+        self._submit()
+        self._look_around()
 
-    def handle_signals(self) -> None:
-        """SIGTERM and SIGINT drain."""
-
-        def drain(number: int, _frame: FrameType | None) -> None:
-            self.stop(signal.Signals(number).name)
-
-        signal.signal(signal.SIGTERM, drain)
-        signal.signal(signal.SIGINT, drain)
-
-    def run(self) -> int:
-        """Work until stopped."""
-        logger.info(
-            "bridge {} is ready after {:.2f} s: {} CPUs", self._id, uptime(), self.book.slots // AHEAD
-        )
-        while self._stopping is None:
-            self._take(self._wire.poll(250))
-            if self._wire.refused is not None:
-                raise WireError("wire.unsupported", message=self._wire.refused)
-            self._settle()
-            self._submit()
-            self._look_around()
-        while self.book.tasks and clock.now() - self._stopped_at < STOP_S:
-            self._wire.poll(50)  # what comes now goes back with the goodbye
+    def finish(self) -> None:
+        """The running tasks may finish for a moment; the rest goes back with the goodbye."""
+        while self.book.tasks and self.stopping_for() < STOP_S:
+            self.wire.poll(50)
             self._settle()
         for ref in self._refs.values():
             ray.cancel(ref, force=True)
-        left = self.book.waiting + self.book.out
-        self._wire.bye(self._stopping)
-        self._wire.close(0.5 if self._local else 5.0)
-        logger.info("bridge {} ends: {}; {} done, {} given back", self._id, self._stopping, self.done, left)
-        return self._exit_code
 
-    def beat(self) -> Heartbeat:
-        """What the heart sends."""
-        held = self.book.waiting + self.book.out
-        return Heartbeat(
-            id=self._id,
-            timestamp=clock.utc_us() / 1e6,
-            version=self._version,
-            status="stopping" if self._stopping else "busy" if held else "idle",
-            data={
-                "in_flight": float(held),
-                "received": float(self.received),
-                "done": float(self.done),
-                "sent": float(self.done),
-                "tasks": float(self.book.tasks),
-                "tasks_lost": float(self.lost),
-                "cpus": float(self.book.slots // AHEAD),
-                "rss_bytes": float(resident()),
-                "address_space_bytes": float(address_space()),
-                "uptime_s": clock.now() - self._began,
-            },
-        )
+    def held(self) -> int:
+        """What waits, and what is in tasks."""
+        return self.book.waiting + self.book.out
 
-    def check(self, last_words: Callable[[list[bytes]], None]) -> None:
-        """The heart's watch: a dead parent, or a stop that takes too long."""
-        if self._parent is not None and self._parent.gone():
+    def figures(self) -> dict[str, float]:
+        """Tasks that are out, tasks that were lost, CPUs of the cluster."""
+        return {
+            "sent": float(self.done),
+            "tasks": float(self.book.tasks),
+            "tasks_lost": float(self.lost),
+            "cpus": float(self.book.slots // AHEAD),
+        }
+
+    def check(self, last_words: LastWords) -> None:
+        """A dead parent, or a stop that takes too long."""
+        if self.parent is not None and self.parent.gone():
             self.stop("core is gone")
-        if self._stopping is not None and clock.now() - self._stopped_at > 2 * STOP_S and self._local:
-            logger.warning("bridge {} ends without waiting for the cluster", self._id)
-            last_words(leave(self._stopping))
-            os._exit(self._exit_code)
+        if self.local and self.stopping_for() > 2 * STOP_S:
+            self.leave_now(last_words)
 
     # --- from core -----------------------------------------------------------------------------------------
 
     def _take(self, arrived: list[tuple[str, bytes]]) -> None:
-        self.received += len(arrived)
         self.book.take(Item(request_id, raw, _series_named(raw)) for request_id, raw in arrived)
 
     # --- to the cluster ------------------------------------------------------------------------------------
@@ -242,13 +196,13 @@ class Bridge:
             answers += said.answers
             self.book.done(number, said.seconds)
         if answers:
-            self._wire.results(answers)
+            self.wire.results(answers)
             self.done += len(answers)
 
     def _lose(self, number: int, cause: Cause, why: str) -> list[bytes]:
         self.lost += 1
         logger.warning("a task of the cluster is lost ({}): {}", cause, why)
-        return [answer for gone in self.book.lost(number, cause, why) if (answer := _refusal(gone, self._id))]
+        return [answer for gone in self.book.lost(number, cause, why) if (answer := _refusal(gone, self.id))]
 
     # --- time ----------------------------------------------------------------------------------------------
 
@@ -257,12 +211,8 @@ class Bridge:
         if now - self._counted_at >= CPUS_S:
             self._counted_at = now
             self.book.slots = AHEAD * max(1, cpus())
-        if self._wire.connected or not self._local:
-            self._away_since = None
-        else:
-            self._away_since = now if self._away_since is None else self._away_since
-            if now - self._away_since > ORPHAN_S:
-                self.stop("core is gone")
+        if self.orphaned():
+            self.stop("core is gone")
 
 
 def require_same_nodes(setup: Setup) -> None:

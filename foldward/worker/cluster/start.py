@@ -26,6 +26,7 @@ def run_bridge(options: argparse.Namespace, parent: Any, settings: Any, version:
     from foldward.wire.links import Heart, WorkerPort
     from foldward.worker.cluster.bridge import AHEAD, Bridge, cpus, join, require_same_nodes
     from foldward.worker.cluster.node import Setup, engines
+    from foldward.worker.life import live
 
     kinds = tuple(options.kinds)
     setup = Setup(
@@ -57,19 +58,17 @@ def run_bridge(options: argparse.Namespace, parent: Any, settings: Any, version:
             parent=parent,
             local=options.connect.startswith("ipc://"),
         )
-        bridge.handle_signals()
-        heart = Heart(
-            options.connect,
-            options.id,
-            bridge.beat,
-            interval_s=options.heartbeat_s,
-            check=bridge.check,
-            settings=settings,
-        )
-        heart.start()
-        try:
-            return bridge.run()
-        finally:
-            heart.stop()
+
+        def heart() -> Heart:
+            return Heart(
+                options.connect,
+                options.id,
+                bridge.beat,
+                interval_s=options.heartbeat_s,
+                check=bridge.check,
+                settings=settings,
+            )
+
+        return live(bridge, heart)
     finally:
         ray.shutdown()

@@ -15,7 +15,8 @@ from foldward.wire import dumps, loads
 from foldward.worker import _limits
 from foldward.worker._limits import Parent, TimeIsUp, address_space, resident, time_limit
 from foldward.worker.desk import Desk
-from foldward.worker.process import WorkerProcess, uptime
+from foldward.worker.life import uptime
+from foldward.worker.process import WorkerProcess
 
 JOB = Backtest(request_id="r", strategy=Strategy(name="s", kind="sma"), deadline_s=1.0)
 
@@ -63,6 +64,15 @@ class EchoDesk:
         return b"answer to " + raw
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the clock says."""
+    seconds = [100.0]
+    for module in ("life", "process"):
+        monkeypatch.setattr(f"foldward.worker.{module}.clock", SimpleNamespace(now=lambda: seconds[0]))
+    return seconds
+
+
 def run(wire: Wire, desk: Any = None, **options: Any) -> tuple[int, WorkerProcess]:
     desk = desk or EchoDesk()
     process = WorkerProcess(wire, desk, id="worker-1", **options)
@@ -105,29 +115,9 @@ def test_a_worker_whose_parent_is_gone_stops():
     assert wire.said[0] == ("bye", "core is gone")
 
 
-def test_an_ipc_worker_without_core_waits_ten_seconds(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("foldward.worker.process.clock", SimpleNamespace(now=lambda: now[0]))
-    process = WorkerProcess(Wire(), EchoDesk(), id="w")
-    process._wire.connected = False
-    assert process._orphaned() is False
-    now[0] += 9.9
-    assert process._orphaned() is False
-    now[0] += 0.2
-    assert process._orphaned() is True
-    process._wire.connected = True
-    assert process._orphaned() is False
-    process._local = False
-    process._wire.connected = False
-    now[0] += 1000
-    assert process._orphaned() is False
-
-
-def test_a_hung_job_is_answered_by_the_heart_before_it_ends_the_process(monkeypatch):
-    now = [100.0]
+def test_a_hung_job_is_answered_by_the_heart_before_it_ends_the_process(monkeypatch, now):
     ended: list[int] = []
     sent: list[list[bytes]] = []
-    monkeypatch.setattr("foldward.worker.process.clock", SimpleNamespace(now=lambda: now[0]))
     monkeypatch.setattr(os, "_exit", ended.append)
     process = WorkerProcess(Wire(), EchoDesk(), id="w")
     process.check(sent.append)
@@ -143,11 +133,9 @@ def test_a_hung_job_is_answered_by_the_heart_before_it_ends_the_process(monkeypa
     assert (answer.request_id, answer.code) == ("r", "engine.timeout")
 
 
-def test_a_stop_that_takes_too_long_gives_the_job_back(monkeypatch):
-    now = [100.0]
+def test_a_stop_that_takes_too_long_gives_the_job_back(monkeypatch, now):
     ended: list[int] = []
     said: list[list[bytes]] = []
-    monkeypatch.setattr("foldward.worker.process.clock", SimpleNamespace(now=lambda: now[0]))
     monkeypatch.setattr(os, "_exit", ended.append)
     process = WorkerProcess(Wire(), EchoDesk(), id="w")
     process._begin(msgspec.structs.replace(JOB, deadline_s=None))
@@ -162,10 +150,8 @@ def test_a_stop_that_takes_too_long_gives_the_job_back(monkeypatch):
     assert (said, ended) == ([[b"BYE", b"SIGTERM"]], [0])
 
 
-def test_where_nobody_takes_a_job_back_a_stopping_worker_finishes_it(monkeypatch):
-    now = [100.0]
+def test_where_nobody_takes_a_job_back_a_stopping_worker_finishes_it(monkeypatch, now):
     ended: list[int] = []
-    monkeypatch.setattr("foldward.worker.process.clock", SimpleNamespace(now=lambda: now[0]))
     monkeypatch.setattr(os, "_exit", ended.append)
     wire = Wire()
     wire.gives_back = False
