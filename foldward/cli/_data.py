@@ -10,7 +10,7 @@ import typer
 
 from foldward.cli._command import command
 from foldward.cli._context import Context
-from foldward.cli._output import print_json, print_table, say
+from foldward.cli._output import print_error, print_json, print_table, say
 from foldward.cli._target import ForceOption, spare
 from foldward.contracts.errors import CATALOGUE
 from foldward.contracts.timeframe import parse_timeframe, timeframe_label
@@ -62,6 +62,9 @@ def check(
     )
     if ctx.as_json:
         print_json(report.to_dict())
+        error = report.error()
+        if error is not None:
+            print_error(error)
     else:
         _show(report.to_dict())
     return 0 if report.accepted else 7

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from foldward.contracts.errors import FoldwardError
+from foldward.contracts.errors import CATALOGUE, DataError, FoldwardError
 from foldward.contracts.masking import mask_text
 
 WHOLE = frozenset({"request", "strategy", "at", "status"})
@@ -55,10 +55,19 @@ def _plain(value: Any) -> Any:
 
 def print_error(error: FoldwardError) -> None:
     """The one line on stderr; its code in red on a terminal."""
-    line = mask_text(error.line().replace("\n", " "))
+    shown = _innermost(error)
+    line = mask_text(shown.line().replace("\n", " "))
     if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
-        line = line.replace(f"error {error.code}", f"\x1b[31merror {error.code}\x1b[0m", 1)
+        line = line.replace(f"error {shown.code}", f"\x1b[31merror {shown.code}\x1b[0m", 1)
     sys.stderr.write(line + "\n")
+
+
+def _innermost(error: FoldwardError) -> FoldwardError:
+    """A refusal of the data gate as the broken rule behind it: that names what to mend."""
+    cause = error.context.get("cause")
+    if error.code != "data.refused" or cause not in CATALOGUE:
+        return error
+    return DataError(cause, error.message.removeprefix(f"{cause}: "), hint=error.hint)
 
 
 def say(text: str) -> None:

@@ -93,3 +93,22 @@ def test_options_for_all_commands_may_stand_before_the_command(
     found = json.loads(capsys.readouterr().out)
     assert found["home"] == str(tmp_path / "other")
     assert found["core"]["running"] is False
+
+
+def test_a_refused_file_is_named_by_the_broken_rule_with_its_line(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["2024-01-01T00:00:00Z,100,101,99,100,5", "2024-01-01T01:00:00Z,102,106,101,500,5"]
+    Path("prices.csv").write_text("\n".join(["time,open,high,low,close,volume", *rows, ""]))
+    said = (
+        "error data.geometry: close 500 > high 106 (prices.csv line 3, 2024-01-01T01:00:00Z) — hint: "
+        "foldward data check prices.csv\n"
+    )
+
+    assert run(["backtest", "--data", "prices.csv", "--kind", "sma", "-t", "H1"]) == 7
+    assert capsys.readouterr() == ("", said)
+
+    assert run(["data", "check", "prices.csv", "-t", "H1", "--json"]) == 7
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["accepted"] is False
+    assert captured.err == said
