@@ -9,23 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 from heapq import heappop, heappush
 
-import msgspec
-
-
-class Work(msgspec.Struct, frozen=True, gc=False):
-    """A row as the sender needs it. charged: a resend after a failure. sends: how often it left before."""
-
-    request_id: str
-    name: str
-    kind: str
-    payload: bytes
-    due_us: int
-    priority: int = 0
-    trace_id: str = "-"
-    charged: bool = False
-    origin: str = "operator"
-    requested_us: int = 0
-    sends: int = 0
+from foldward.contracts.messages import Work
 
 
 class Buffer:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from actors._buffer import Buffer, Work
+from actors._buffer import Buffer
 from actors._effects import Effects, WriteFact
 from actors._events import oos_event
 from foldward.contracts import clock
 from foldward.contracts.facts import CountUp, NoteEvent
+from foldward.contracts.messages import Work
 
 
 class Deferrals:

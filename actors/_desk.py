@@ -14,7 +14,7 @@ import msgspec
 
 from actors import _frames
 from actors._arrivals import Arrivals
-from actors._buffer import Buffer, Work
+from actors._buffer import Buffer
 from actors._deferrals import Deferrals
 from actors._effects import Effect, Effects, SendBytes, Tell, WriteFact
 from actors._events import oos_event
@@ -27,7 +27,7 @@ from actors._silence import Silence
 from foldward.contracts import clock
 from foldward.contracts.errors import WireError
 from foldward.contracts.facts import LeaseRequest
-from foldward.contracts.messages import Admitted, AttemptFailed, FrameRefused, Settled
+from foldward.contracts.messages import Admitted, AttemptFailed, FrameRefused, Settled, Work
 from foldward.resilience import State
 from foldward.settings import BreakerTable, QueueTable, RetryTable
 
@@ -62,21 +62,8 @@ class Desk:
 
     def offer(self, message: Admitted) -> None:
         """A row is due, or will be."""
-        if message.request_id not in self.flight.leases:
-            self.buffer.add(
-                Work(
-                    message.request_id,
-                    message.name,
-                    message.kind,
-                    message.payload,
-                    message.due_us,
-                    message.priority,
-                    message.trace_id,
-                    message.charged,
-                    message.origin,
-                    message.requested_us or message.due_us,
-                )
-            )
+        if message.work.request_id not in self.flight.leases:
+            self.buffer.add(message.work)
 
     def known_ids(self) -> set[str]:
         """Of rows that need not be read."""

@@ -9,8 +9,8 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from actors._buffer import Work
 from actors._peers import Lease
+from foldward.contracts.messages import Work
 
 REST_S = 60.0
 

@@ -11,7 +11,7 @@ from actors._records import Records, of_fact
 from actors._sides import Sides
 from foldward.contracts import clock
 from foldward.contracts.facts import AdmitRequest, CountUp
-from foldward.contracts.messages import Admitted, Message, Readmit, Submit, SubmitOutcome, Written
+from foldward.contracts.messages import Admitted, Message, Readmit, Submit, SubmitOutcome, Work, Written
 from storage.reads import Reader
 
 _DRAINING = Refusal("queue.draining", "the core drains: it admits nothing more")
@@ -156,15 +156,17 @@ class Intake:
             Tell(
                 "dispatcher",
                 Admitted(
-                    request_id=fact.request_id,
-                    name=fact.name,
-                    kind=fact.kind,
-                    payload=fact.payload,
-                    due_us=fact.due_us,
-                    priority=fact.priority,
-                    trace_id=fact.trace_id,
-                    origin=fact.origin,
-                    requested_us=fact.requested_us,
+                    work=Work(
+                        fact.request_id,
+                        fact.name,
+                        fact.kind,
+                        fact.payload,
+                        fact.due_us,
+                        fact.priority,
+                        fact.trace_id,
+                        origin=fact.origin,
+                        requested_us=fact.requested_us,
+                    )
                 ),
             )
         )

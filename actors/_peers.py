@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from actors._buffer import Work
 from foldward.contracts import clock
+from foldward.contracts.messages import Work
 from foldward.resilience import CircuitBreaker, Permit, State
 from foldward.settings import BreakerTable
 

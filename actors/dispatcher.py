@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from actors import _frames
 from actors._base import ProductActor
-from actors._buffer import Work
 from actors._desk import Desk
 from actors._effects import Alarm, Effects, Event
 from actors._pacing import SAMPLES, Interval
@@ -42,6 +41,7 @@ from foldward.contracts.messages import (
     Resume,
     Settled,
     Tick,
+    Work,
     WorkerExited,
     Written,
 )

@@ -26,6 +26,7 @@ from foldward.contracts.messages._dispatch import (
     AttemptFailed,
     ResultArrived,
     Settled,
+    Work,
     WorkReturned,
 )
 from foldward.contracts.messages._letters import CancelReplay, DropDead, Hold, ReplayDead, ReplayDone
@@ -95,6 +96,7 @@ __all__ = [
     "Submitted",
     "Tail",
     "Tick",
+    "Work",
     "WorkReturned",
     "WorkerExited",
     "Write",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from foldward.contracts.jobs import Result
 from foldward.contracts.messages._base import Message
 
 
-class Admitted(Message, frozen=True, kw_only=True):
-    """To the Dispatcher: a row is due. The payload saves a read; the row is what counts.
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """A row as the sender needs it.
 
-    charged: a resend after a failure, which the retry budget limits.
+    charged: a resend after a failure, which the retry budget limits. sends: how often it left before.
     """
 
     request_id: str
@@ -24,6 +26,13 @@ class Admitted(Message, frozen=True, kw_only=True):
     charged: bool = False
     origin: str = "operator"
     requested_us: int = 0
+    sends: int = 0
+
+
+class Admitted(Message, frozen=True, kw_only=True):
+    """To the Dispatcher: a row is due. The work saves a read; the row is what counts."""
+
+    work: Work
 
 
 class Settled(Message, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The bounded send buffer."""
 
-from actors._buffer import Buffer, Work
+from actors._buffer import Buffer
+from foldward.contracts.messages import Work
 
 
 def work(request_id: str, due_us: int = 0, priority: int = 0, charged: bool = False) -> Work:

@@ -5,7 +5,6 @@ import zlib
 import msgspec
 import pytest
 
-from actors._buffer import Work
 from actors._desk import Desk
 from actors._effects import Alarm, Effect, Event, SendBytes, Tell, WriteFact
 from foldward.contracts.errors import WireError
@@ -20,6 +19,7 @@ from foldward.contracts.messages import (
     PeerLeft,
     ResultArrived,
     Settled,
+    Work,
     WorkReturned,
 )
 from foldward.settings import BreakerTable, QueueTable, RetryTable
@@ -39,9 +39,8 @@ def payload(request_id: str, name: str = "sma", phase: str = "oos") -> bytes:
 
 
 def admitted(n: int, *, due_us: int = 0, name: str = "sma", kind: str = "oos", **more: object) -> Admitted:
-    return Admitted(
-        request_id=IDS[n], name=name, kind=kind, payload=payload(IDS[n], name, kind), due_us=due_us, **more
-    )
+    work = Work(IDS[n], name, kind, payload(IDS[n], name, kind), due_us, **more)  # type: ignore[arg-type]
+    return Admitted(work=work)
 
 
 def answer(n: int, **fields: object) -> Result:
@@ -131,7 +130,7 @@ def test_the_first_attempt_sends_the_rows_own_bytes() -> None:
     message = admitted(0)
     room.desk.offer(message)
     (sent,) = room.send()
-    assert sent.data is message.payload
+    assert sent.data is message.work.payload
 
 
 def test_a_later_attempt_says_so_on_the_wire() -> None:
@@ -783,7 +782,7 @@ def test_a_refusal_for_something_that_is_over_changes_nothing() -> None:
 def test_a_payload_that_is_no_request_ends_its_row() -> None:
     room = Room()
     room.join()
-    room.desk.offer(Admitted(request_id=IDS[0], name="sma", kind="oos", payload=b"junk", due_us=0))
+    room.desk.offer(Admitted(work=Work(IDS[0], "sma", "oos", b"junk", 0)))
     (write,) = room.plan()
     (failed,) = told(room.commit(write, attempt=2), AttemptFailed)
     assert failed.code == "storage.corrupt"

@@ -14,6 +14,7 @@ from foldward.contracts.messages import (
     PeerJoined,
     PeerLeft,
     PeerResized,
+    Work,
     WorkReturned,
 )
 from foldward.settings import BreakerTable, QueueTable, RetryTable
@@ -32,7 +33,7 @@ class Room:
         self.join()
         for request_id in IDS:
             job = Backtest(request_id=request_id, strategy=Strategy(name="s", kind="sma"), phase="oos")
-            offer = Admitted(request_id=request_id, name="s", kind="oos", payload=dumps(job), due_us=0)
+            offer = Admitted(work=Work(request_id, "s", "oos", dumps(job), 0))
             self.desk.offer(offer)
 
     def join(self) -> None:
