@@ -132,7 +132,7 @@ class Core:
 
     def started(self, root: Root) -> None:
         """The tree is up: let its callbacks find it, and say so."""
-        self._wiring.root = root
+        self._wiring.up(root)
         collector.calm()
         self.emit(
             "run.started", {"run_id": self.run_id, "seed": self.seed, "strategies": None, "digest": None}
@@ -179,7 +179,7 @@ class Core:
         if self.root is not None:
             self.root.stop(self.snapshot.settings.core.stop_s)
             self.root = None
-            self._wiring.root = None
+            self._wiring.up(None)
 
     def check(self) -> None:
         """Raise supervision.start_failed when the tree has given up."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +26,7 @@ _ALARMS = {
     "supervisor.child_hung": "A part of the tree hung and was replaced",
     "supervisor.budget_spent": "A supervisor gave up",
 }
+EARLY = 10_000
 _SEVERITY = {
     "supervisor.child_terminated": "warning",
     "supervisor.child_restarted": "warning",
@@ -34,12 +36,23 @@ _SEVERITY = {
 
 
 class Wiring:
-    """One core's connections. `root` is set as soon as the tree is up."""
+    """One core's connections. Until `up` the tree is starting: what supervision says then is kept, and told
+    in its order as soon as somebody can hear it.
+    """
 
     def __init__(self, run_id: str) -> None:
         self.root: Root | None = None
         self.run_id = run_id
         self.undelivered = 0
+        self._early: list[tuple[str, Any]] | None = []
+        self._lock = threading.Lock()
+
+    def up(self, root: Root | None) -> None:
+        """The tree is up, or (None) it has gone."""
+        with self._lock:
+            self.root, kept, self._early = root, self._early or (), None
+            for name, message in kept:
+                self.tell(name, message)
 
     def tell(self, name: str, message: Any) -> bool:
         """Tell an actor by name; False while there is no tree."""
@@ -51,7 +64,7 @@ class Wiring:
 
     def on_event(self, event_type: str, data: dict[str, Any]) -> None:
         """supervisor.* events go to Telemetry, the grave ones also to the operator."""
-        self.tell(
+        self._say(
             "telemetry",
             Emit(
                 event_type=event_type,
@@ -65,7 +78,7 @@ class Wiring:
         if event_type in _ALARMS:
             child = data.get("child")
             child = str(data.get("supervisor") if child in (None, "-") else child)
-            self.tell(
+            self._say(
                 "notifier",
                 Notify(
                     key=f"{event_type}:{child}",
@@ -75,6 +88,13 @@ class Wiring:
                 ),
             )
 
+    def _say(self, name: str, message: Any) -> None:
+        with self._lock:
+            if self._early is None:
+                self.tell(name, message)
+            elif len(self._early) < EARLY:
+                self._early.append((name, message))
+
     def on_dead(self, child: str, message: Any, reason: str) -> None:
         """A message that nobody will handle: kept as a dead letter when it was poison, else counted."""
         self.undelivered += 1
@@ -82,7 +102,7 @@ class Wiring:
         if letter is None:
             return
         logger.warning("{} did not handle a {}: {}", child, type(message).__name__, reason)
-        self.tell("dead_letter", letter)
+        self._say("dead_letter", letter)
 
     def on_crash(self, report: Any) -> None:
         """The crash report with its stack goes to the human log; of an OS process, what a person can use."""

@@ -250,7 +250,7 @@ ROWS: tuple[EventType, ...] = (
     ),
     EventType(name="dead_letter.replayed", when="a dead letter was replayed", keys=_DEAD, after_commit=True),
     EventType(name="dead_letter.dropped", when="a dead letter was dropped", keys=_DEAD, after_commit=True),
-    EventType(name="supervisor.started", when="a child is up", keys=_CHILD),
+    EventType(name="supervisor.started", when="a supervisor and its children are up", keys=_CHILD),
     EventType(name="supervisor.child_terminated", when="a child has ended", keys=_CHILD),
     EventType(
         name="supervisor.child_restarted", when="a child was restarted", keys=_CHILD, severity="warning"

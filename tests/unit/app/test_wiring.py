@@ -2,7 +2,7 @@
 
 import pytest
 
-from foldward.app.wiring import process_line
+from foldward.app.wiring import Wiring, process_line
 
 REPORT = {
     "child": "worker-1",
@@ -64,3 +64,40 @@ SLOW = {
 )
 def test_the_log_says_in_one_line_how_a_process_ended(changed, level, line):
     assert process_line({**REPORT, **changed}) == (level, line)
+
+
+class Told:
+    """A root whose actors note what they are told."""
+
+    def __init__(self):
+        self.messages = []
+
+    def handle(self, name):
+        self.name = name
+        return self
+
+    def tell(self, message):
+        self.messages.append((self.name, message.event_type, message.data))
+        return True
+
+
+def test_what_supervision_says_while_the_tree_starts_is_told_when_it_is_up():
+    wiring, root = Wiring("run"), Told()
+    wiring.on_event("supervisor.started", {"supervisor": "memory"})
+    wiring.on_event("supervisor.started", {"supervisor": "root"})
+    wiring.up(root)
+    wiring.on_event("supervisor.child_restarted", {"supervisor": "watch"})
+    assert root.messages == [
+        ("telemetry", "supervisor.started", {"supervisor": "memory"}),
+        ("telemetry", "supervisor.started", {"supervisor": "root"}),
+        ("telemetry", "supervisor.child_restarted", {"supervisor": "watch"}),
+    ]
+
+
+def test_after_the_tree_has_gone_nothing_is_kept():
+    wiring, root = Wiring("run"), Told()
+    wiring.up(root)
+    wiring.up(None)
+    wiring.on_event("supervisor.shutdown", {"supervisor": "root"})
+    wiring.up(root)
+    assert root.messages == []
