@@ -49,6 +49,12 @@ class IdArguments(Arguments, frozen=True, kw_only=True):
     now: bool = True
 
 
+class BackupArguments(Arguments, frozen=True, kw_only=True):
+    """A copy of the database that was made and checked."""
+
+    path: Name
+
+
 class ReplayArguments(Arguments, frozen=True, kw_only=True):
     """Which dead letters, how fast. rate: letters a second. older_than_s: a thousand years at most.
 

@@ -15,6 +15,7 @@ from loguru import logger
 from actors._snapshots import memory
 from foldward.backtest import validate_strategy
 from foldward.console._arguments import (
+    BackupArguments,
     DropArguments,
     IdArguments,
     ImportArguments,
@@ -79,6 +80,7 @@ class Verbs:
             "dead_replay": self.dead_replay,
             "dead_cancel": self.dead_cancel,
             "dead_drop": self.dead_drop,
+            "backed_up": self.backed_up,
             "import_strategies": self.import_strategies,
             "retire_strategies": lambda given: self._fact(read(given, RetireArguments).fact),
         }
@@ -181,6 +183,18 @@ class Verbs:
         read(given, Nothing)
         answer = self._ask("dead_letter", messages.CancelReplay(), messages.Ack)
         return {"cancelled": answer.value["cancelled"]}
+
+    def backed_up(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Record a backup that an operator made: only core writes the telemetry file."""
+        said = read(given, BackupArguments)
+        message = messages.Emit(
+            event_type="db.backup",
+            data={"path": said.path},
+            at_us=clock.utc_us(),
+            service="console",
+            run_id=self._core["run_id"],
+        )
+        return {"ok": self._root.handle("telemetry").tell(message)}
 
     def dead_drop(self, given: dict[str, Any]) -> dict[str, Any]:
         """Close letters without replay."""

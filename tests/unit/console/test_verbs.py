@@ -101,6 +101,13 @@ def test_wrong_arguments_are_refused_at_the_border(verb: str, given: dict[str, A
         verbs()[verb](given)
 
 
+def test_a_backup_that_was_made_becomes_an_event() -> None:
+    handle = Handle(None)
+    assert verbs(telemetry=handle)["backed_up"]({"path": "/b.db"}) == {"ok": True}
+    (told,) = handle.told
+    assert (told.event_type, told.data, told.run_id) == ("db.backup", {"path": "/b.db"}, "run")
+
+
 def test_running_replays_can_be_ended() -> None:
     asked = verbs(dead_letter=Handle(messages.Ack(tag=None, value={"cancelled": 2})))
     assert asked["dead_cancel"]({}) == {"cancelled": 2}
