@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors import _wfv_candidates as candidates
 from actors._effects import Effects, Event, WriteFact
-from actors._schedule import Candidate, Pending, broken, decide, expired, pending_stats
+from actors._schedule import Pending, broken, decide, expired, pending_stats
 from actors._wfv_events import ended, started
 from actors._wfv_starts import ANSWER_S, KINDS, PLANS, Starts
 from foldward.contracts import clock
@@ -23,33 +24,17 @@ from foldward.contracts.messages import Settled, Submit, Submitted, Written
 from foldward.settings import WfvTable
 
 LAST = "last_wfv_us"
-RANKS = ("legend", "S", "A", "B")  # best first
 CHECKED = 100
-LOOKED_AT = 500  # candidates whose history is read in one go
-AGAIN_S = 86_400.0  # a run that failed is not scheduled again before this
-
 
 # (kind, strategy, plan) → how the plan splits the strategy's candles: is_bars, oos_bars and folds of a wfv
 # plan, paths and basis of a cpcv plan. The app gives it: actors know neither candles nor splits.
 Splits = Callable[[str, Strategy, dict[str, Any]], dict[str, Any]]
 
 
-class Rows(Protocol):
+class Rows(candidates.Rows, Protocol):
     """What is read: storage.reads.Reader."""
 
-    def wfv_runs(
-        self,
-        state: str | None = None,
-        *,
-        name: str | None = None,
-        kind: str | None = None,
-        limit: int = 1000,
-    ) -> list[Any]: ...
-    def strategies(
-        self, revision_gt: int = 0, limit: int | None = None, *, rank: str | None = None
-    ) -> list[Any]: ...
     def strategy(self, name: str) -> Any: ...
-    def results_of(self, name: str, kind: str | None = None, *, limit: int = 100) -> list[Any]: ...
     def result(self, request_id: str) -> Any: ...
     def request(self, request_id: str) -> Any: ...
     def meta(self, key: str) -> str | None: ...
@@ -78,7 +63,7 @@ class WfvCore:
         self._ending: dict[str, float] = {}  # wfv_id → until when its FinishWfv is awaited
         self._last: float | None = None
         self._told: tuple[str, float] | None = None  # the last wfv.deferred: reason and time
-        self._scanned: float | None = None
+        self._candidates = candidates.Candidates(settings)
 
     # --- life ------------------------------------------------------------------------------------------
 
@@ -112,7 +97,7 @@ class WfvCore:
         """The guard, after what has ended or expired is taken away. now: wall clock, Unix seconds."""
         effects = self._tidy(rows, now)
         decision = decide(
-            self.settings, self._scheduled(), lambda: self._candidates(rows, now), self._last, now
+            self.settings, self._scheduled(), lambda: self._candidates.of(rows, now), self._last, now
         )
         if decision.reason is not None:
             return [*effects, *self._deferred(decision.reason, now)]
@@ -151,37 +136,6 @@ class WfvCore:
                 self._last = now_us / clock.US
                 effects.append(WriteFact(SetMeta(key=LAST, value=str(now_us)), reply=False))
         return effects + self._starts.answer(start, item)
-
-    def _candidates(self, rows: Rows, now: float) -> list[Candidate]:
-        """Ranked strategies without a walk-forward result for what they are now; the best rank that has any.
-
-        Reads a whole rank: done at most ten times an interval, however often time passes.
-        """
-        if self._scanned is not None and 0 <= now - self._scanned < max(self.settings.interval_s / 10, 30.0):
-            return []
-        self._scanned = now
-        found: list[Candidate] = []
-        for place, rank in enumerate(RANKS):
-            known = rows.strategies(rank=rank)
-            known.sort(key=lambda row: (-_or_low(row.oos_sharpe), -_or_low(row.is_sharpe), row.name))
-            for row in known[:LOOKED_AT]:
-                if not self._done(row, rows, now):
-                    order = (-float(place), _or_low(row.oos_sharpe), _or_low(row.is_sharpe))
-                    found.append(Candidate(row.name, order))
-                    if len(found) > self.settings.max_pending + self.settings.max_per_run:
-                        return found
-        return found
-
-    def _done(self, row: Any, rows: Rows, now: float) -> bool:
-        newest = rows.results_of(row.name, "wfv", limit=1)
-        if newest and newest[0].requested_us >= row.defined_at:
-            return True
-        last = rows.wfv_runs(name=row.name, kind="wfv", limit=1)
-        return (
-            bool(last)
-            and last[0].started_at / clock.US > now - AGAIN_S
-            and last[0].started_at >= row.defined_at
-        )
 
     def _scheduled(self) -> list[Pending]:
         """What counts against max_pending: walk-forward runs under way, and those about to be."""
@@ -326,7 +280,3 @@ class WfvCore:
         self._runs.pop(wfv_id, None)
         self._plans.pop(wfv_id, None)
         self._ending.pop(wfv_id, None)
-
-
-def _or_low(value: float | None) -> float:
-    return value if value is not None else -1e9
