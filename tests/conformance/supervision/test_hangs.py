@@ -5,7 +5,7 @@ import time
 
 import pytest
 from pykka import ActorDeadError
-from toys import Toy, boom, eventually, settled
+from toys import PATIENCE, Toy, boom, eventually, settled
 
 from supervision import KEEP, Child, supervisor
 
@@ -151,7 +151,7 @@ def test_more_than_three_zombies_and_the_root_gives_up(forest):
     for number in range(1, 5):
         eventually(lambda n=number: root.names.incarnation("a") == n)
         root.handle("a").tell(hang(gate))
-    assert root.wait(10.0)
+    assert root.wait(PATIENCE)
     assert root.gave_up == "4 zombies"
     assert forest.journal.all()[-1] in [("down", "a"), ("down", "b")]
     assert ("down", "b") in forest.journal.all()

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from freezegun import freeze_time
-from toys import Boom, boom, crash, eventually, leave, settled, states
+from toys import PATIENCE, Boom, boom, crash, eventually, leave, settled, states
 
 from supervision import Backoff, Restart, StartFailed, Strategy, supervisor
 
@@ -17,7 +17,7 @@ def test_as_many_crashes_as_the_intensity_are_forgiven_and_one_more_is_not(fores
     assert eventually(lambda: root.names.incarnation("b") == 2)
     assert root.find("root")["budget"] == {"max": 2, "period_s": 60.0, "used": 2}
     root.handle("a").tell(boom)
-    assert root.wait(10.0)
+    assert root.wait(PATIENCE)
     assert "more than 2 restarts in 60 s" in root.gave_up
     assert root.names.incarnation("b") is None
 
@@ -26,7 +26,7 @@ def test_giving_up_stops_the_others_in_reverse_and_is_reported(forest):
     root = forest.boot(*forest.toys("abc"), intensity=0)
     forest.journal.clear()
     root.handle("b").tell(boom)
-    assert root.wait(10.0)
+    assert root.wait(PATIENCE)
     root.stop(5.0)
     assert forest.journal.all() == [("down", "c"), ("down", "a")]
     assert ("budget_spent", "-") in forest.events.all()
@@ -47,7 +47,7 @@ def test_the_edge_of_the_window_is_inside(forest):
         assert eventually(lambda: root.names.incarnation("a") == 2)
         frozen.tick(dt.timedelta(seconds=10))
         root.handle("a").tell(boom)
-        assert root.wait(10.0)
+        assert root.wait(PATIENCE)
         assert root.gave_up
 
 
@@ -75,7 +75,7 @@ def test_one_failed_attempt_too_many_gives_up(forest):
     root = forest.boot(forest.toy("a"), intensity=3, period=60.0)
     forest.starts["a"] = [Boom("1"), Boom("2"), Boom("3"), None]
     root.handle("a").tell(boom)
-    assert root.wait(10.0)
+    assert root.wait(PATIENCE)
     assert forest.starts["a"] == [None]
 
 
@@ -99,7 +99,7 @@ def test_a_permanent_child_that_ends_normally_again_and_again_spends_the_budget(
     root.handle("a").tell(leave)
     assert eventually(lambda: root.names.incarnation("a") == 2)
     root.handle("a").tell(leave)
-    assert root.wait(10.0)
+    assert root.wait(PATIENCE)
     assert root.gave_up
 
 
@@ -108,7 +108,7 @@ def test_the_parent_restarts_a_permanent_supervisor_and_then_gives_up_itself(for
     crash(root, "a")
     assert eventually(lambda: root.names.incarnation("a") == 2)
     root.handle("a").tell(boom)
-    assert root.wait(10.0)
+    assert root.wait(PATIENCE)
     assert "the last of s" in root.gave_up
 
 

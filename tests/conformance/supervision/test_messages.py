@@ -5,7 +5,7 @@ import threading
 import pykka
 import pytest
 from pykka import ActorDeadError, Timeout
-from toys import Boom, Toy, boom, crash, eventually, leave, settled
+from toys import PATIENCE, Boom, Toy, boom, crash, eventually, leave, settled
 
 from supervision import KEEP, Backoff, Child, Inbox, InboxFull, Restart, Strategy, supervisor
 
@@ -81,7 +81,7 @@ def test_pending_asks_get_actor_dead_error_at_once_when_the_actor_crashes(forest
 
     def ask():
         try:
-            root.handle("a").ask("question", timeout=10.0)
+            root.handle("a").ask("question", timeout=PATIENCE)
         except ActorDeadError:
             outcomes.append("dead")
 
@@ -91,7 +91,7 @@ def test_pending_asks_get_actor_dead_error_at_once_when_the_actor_crashes(forest
     eventually(lambda: root.find("a")["mailbox"] == 4)
     gate.set()
     for asker in askers:
-        asker.join(10.0)
+        asker.join(PATIENCE)
     assert outcomes == ["dead"] * 3
 
 
