@@ -23,6 +23,7 @@ from foldward.contracts.errors import FoldwardError, RequestError
 from foldward.contracts.jobs import PHASES, Backtest, Strategy, job_digest
 from foldward.data.cache import Cache
 from foldward.data.contract import check_file
+from foldward.data.entries import Entry
 from foldward.settings import Home
 from foldward.worker.runner import run_job
 from storage.reads import Reader
@@ -211,7 +212,7 @@ def _data(data: Mapping[str, str], cache: Cache, progress: Progress) -> Iterator
     """Series whose source file is not what it was, or whose candles are gone."""
     progress.begin("checking data", len(data))
     for label, fingerprint in data.items():
-        entry = cache.entry(fingerprint) if fingerprint.startswith("sha256:") else None
+        entry = _entry(cache, fingerprint) if fingerprint.startswith("sha256:") else None
         now: str | None = fingerprint
         if fingerprint.startswith("sha256:"):
             now = None
@@ -229,7 +230,15 @@ def _data(data: Mapping[str, str], cache: Cache, progress: Progress) -> Iterator
         progress.step()
 
 
-def _source(entry: Any, fingerprint: str) -> str:
+def _entry(cache: Cache, fingerprint: str) -> Entry | None:
+    """The entry whose bytes are those of the fingerprint: by SHA-256, as loading compares checksums alone."""
+    try:
+        return cache.entry(fingerprint) if cache.verify(fingerprint) else cache.rebuild(fingerprint)
+    except FoldwardError:  # neither its archive nor its source gives these candles any more
+        return None
+
+
+def _source(entry: Entry, fingerprint: str) -> str:
     """What the source file gives today; a file that was taken away leaves the cache's copy as the data."""
     source = Path(entry.source)
     if not source.is_file():

@@ -16,6 +16,7 @@ import polars as pl
 
 from foldward.data import _sums
 from foldward.data.bars import Floats, day_ends
+from foldward.data.entries import Damaged
 from foldward.data.identity import COLUMNS
 
 _LEVEL = 1  # zstd: level 3 takes half as long again for a fifth less
@@ -43,10 +44,17 @@ def write_archive(path: Path, columns: Mapping[str, np.ndarray]) -> str:
 
 
 def read_archive(path: Path) -> dict[str, np.ndarray]:
-    """All columns of an archive, of this form or of the former one (every column floating point)."""
-    frame = pl.read_parquet(io.BytesIO(path.read_bytes()))
-    columns = {name: frame[name].cast(pl.Float64).to_numpy() for name in COLUMNS[1:-1]}
-    columns["time"] = frame["timestamp"].to_physical().to_numpy()
+    """All columns of an archive, of this form or of the former one (every column floating point).
+
+    Raises Damaged when it is no such file, OSError when it cannot be read.
+    """
+    raw = io.BytesIO(path.read_bytes())
+    try:
+        frame = pl.read_parquet(raw)
+        columns = {name: frame[name].cast(pl.Float64).to_numpy() for name in COLUMNS[1:-1]}
+        columns["time"] = frame["timestamp"].to_physical().to_numpy()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise Damaged(f"{path.name} is no archive: {str(error)[:120]}") from error
     columns["day_end"] = day_ends(columns["time"])
     return columns
 
