@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foldward.data import _csv, _csv_careful, _csv_read
+from foldward.data._archive import read_archive, write_archive
 from foldward.data._names import symbol_key, symbol_of
 from foldward.data._table import Findings
 from foldward.data._times import parse_time
@@ -226,3 +227,26 @@ def test_the_line_of_a_fault_is_exact_in_a_long_file(tmp_path):
     path.write_text("\n".join(lines) + "\n")
     (item,) = check_file(path, now_us=NOW_US).findings
     assert (item.code, item.count, item.places[0].line) == ("data.not_numeric", 1, 15_001)
+
+
+@QUICK
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(5e-324, 1.7e308),
+            st.builds(lambda whole, places: whole / 10**places, st.integers(1, 10**15), st.integers(0, 10)),
+        ),
+        min_size=1,
+        max_size=50,
+    )
+)
+def test_an_archive_gives_back_every_bit_of_any_prices(tmp_path_factory, prices):
+    column = np.array(prices)
+    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), column)
+    columns["time"] = 60 * NS * np.arange(len(column))
+    path = tmp_path_factory.mktemp("archive") / "archive.parquet"
+    write_archive(path, columns)
+    found = read_archive(path)
+    assert {name: found[name].tobytes() for name in columns} == {
+        name: values.tobytes() for name, values in columns.items()
+    }
