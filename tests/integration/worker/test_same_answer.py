@@ -44,9 +44,8 @@ def typed(tmp_path, capsys):
     return ask
 
 
-def test_a_backtest_typed_or_queued_is_one_answer(core, make_job, typed):
-    core.worker()
-    queued = core.ask(make_job(strategy=RSI, seed=7, start_time=START, end_time=END, include_trades=True))
+def test_a_backtest_typed_or_queued_is_one_answer(standing, make_job, typed):
+    queued = standing.ask(make_job(strategy=RSI, seed=7, start_time=START, end_time=END, include_trades=True))
     assert queued.error is None, queued.error
     answer = typed("backtest", *DEFINED, "--start", str(START), "--end", str(END), "--trades")
     assert answer["result_digest"] == queued.result_digest
@@ -73,9 +72,8 @@ def test_a_backtest_typed_or_queued_is_one_answer(core, make_job, typed):
         ),
     ],
 )
-def test_a_split_typed_or_queued_is_one_report(core, make_job, typed, phase, words, plan):
-    core.worker()
-    queued = core.ask(make_job(strategy=RSI, seed=7, phase=phase, plan=plan))
+def test_a_split_typed_or_queued_is_one_report(standing, make_job, typed, phase, words, plan):
+    queued = standing.ask(make_job(strategy=RSI, seed=7, phase=phase, plan=plan))
     assert queued.error is None, queued.error
     answer = typed(*words, *DEFINED)
     assert (answer["fingerprint"], answer["result_digest"]) == (queued.fingerprint, queued.result_digest)

@@ -73,12 +73,11 @@ STRATEGIES = [Raises, Sleeps, Eats, Dies]
 '''
 
 
-def test_a_request_is_answered_with_everything_that_was_asked_for(core, make_job, eurusd):
-    core.worker()
+def test_a_request_is_answered_with_everything_that_was_asked_for(standing, make_job, eurusd):
     job = make_job(
         phase="oos", include_trades=True, end_time=eurusd.last, start_time=eurusd.last - 86_400 * 180
     )
-    answer = core.ask(job)
+    answer = standing.ask(job)
     assert answer.error is None
     assert (answer.request_id, answer.trace_id, answer.worker) == (job.request_id, "trace-1", "worker-1")
     assert answer.fingerprint == eurusd.fingerprint
@@ -122,15 +121,13 @@ def test_a_request_is_reported_as_started_before_it_is_answered(core, make_job):
         ({"phase": "wfv", "plan": {"mode": "sideways"}}, "request.bad_plan"),
     ],
 )
-def test_a_request_that_cannot_be_is_answered_with_its_code(core, make_job, tmp_path, fields, code):
-    core.worker("--data-root", str(tmp_path))
-    answer = core.ask(make_job(**fields))
+def test_a_request_that_cannot_be_is_answered_with_its_code(standing, make_job, fields, code):
+    answer = standing.ask(make_job(**fields))
     assert (answer.code, bool(answer.error)) == (code, True)
 
 
-def test_bytes_that_are_no_request_are_answered_under_the_id_of_the_envelope(core, eurusd):
-    core.worker()
-    answer = core.ask(b'{"action":"BACKTEST","strategy":')
+def test_bytes_that_are_no_request_are_answered_under_the_id_of_the_envelope(standing, eurusd):
+    answer = standing.ask(b'{"action":"BACKTEST","strategy":')
     assert (answer.request_id, answer.code) == ("on-envelope", "wire.unparseable")
 
 
@@ -274,30 +271,28 @@ def test_the_trace_is_in_the_workers_log(core, make_job, tmp_path):
     assert "request.unknown_kind" in line
 
 
-def test_walk_forward_combinations_and_evidence_report_in_detail(core, make_job):
-    core.worker()
-    wfv = core.ask(make_job(phase="wfv", plan={"mode": "rolling", "train": "120d", "test": "60d"}))
+def test_walk_forward_combinations_and_evidence_report_in_detail(standing, make_job):
+    wfv = standing.ask(make_job(phase="wfv", plan={"mode": "rolling", "train": "120d", "test": "60d"}))
     assert wfv.error is None, wfv.error
     assert wfv.detail["planned"] == len(wfv.detail["folds"]) > 1
     assert wfv.sharpe is None
     assert wfv.reasons["sharpe"] == "phase wfv reports in detail"
-    cpcv = core.ask(make_job(phase="cpcv", plan={"groups": 6, "test_groups": 2}))
+    cpcv = standing.ask(make_job(phase="cpcv", plan={"groups": 6, "test_groups": 2}))
     assert cpcv.error is None, cpcv.error
     assert cpcv.detail["splits"] == 15
-    evidence = core.ask(make_job(phase="evidence", plan={"trials": {"n": 10, "sharpe_std": 0.02}}))
+    evidence = standing.ask(make_job(phase="evidence", plan={"trials": {"n": 10, "sharpe_std": 0.02}}))
     assert evidence.error is None, evidence.error
     assert evidence.detail["psr"] is not None
     assert wfv.result_digest != cpcv.result_digest
 
 
-def test_many_windows_come_back_in_one_answer(core, make_job, eurusd):
-    core.worker()
+def test_many_windows_come_back_in_one_answer(standing, make_job, eurusd):
     third = (eurusd.last - eurusd.first) // 3
     spans = ((eurusd.first, eurusd.first + third), (eurusd.first + third + 1, eurusd.last))
-    answer = core.ask(make_job(windows=spans))
+    answer = standing.ask(make_job(windows=spans))
     parts = answer.detail["windows"]
     assert parts[0]["window"]["start"] == eurusd.first
-    single = core.ask(make_job(start_time=spans[1][0], end_time=spans[1][1]))
+    single = standing.ask(make_job(start_time=spans[1][0], end_time=spans[1][1]))
     assert parts[1]["result_digest"] == single.result_digest
 
 
