@@ -1,35 +1,18 @@
 """What unit tests share: folders in memory, because durability is no unit test's subject."""
 
-import itertools
-import os
-import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from in_memory import passing_folder, tmp_path
 
-MEMORY = Path("/dev/shm")
-ROOM = 512 * 1024**2  # bytes; a container's /dev/shm may hold no more than 64 MiB
-_serial = itertools.count()
+__all__ = ["scratch", "tmp_path"]
 
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
-    """One folder of the whole run: in memory where that has room, where every fsync is free."""
-    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
-    folder = tempfile.mkdtemp(prefix="fw-unit-", dir=MEMORY if roomy else None)
-    os.chmod(folder, 0o711)  # some tests are nobody for a while
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tempfile, "tempdir", folder)  # also what the product puts aside for a moment
-        yield Path(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def tmp_path(scratch: Path, request: pytest.FixtureRequest) -> Path:
-    """As pytest's own, without its numbered folders, links and clean-up for each test."""
-    folder = scratch / f"{re.sub(r'[^A-Za-z0-9]', '_', request.node.name)[:30]}{next(_serial)}"
-    folder.mkdir()
-    return folder
+    """One folder of the whole run, also for what the product puts aside for a moment."""
+    with passing_folder() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(folder))
+        yield folder
