@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from actors._candles import CandlesGate
+from actors._link import MakeLink
 from actors.db_writer import DBWriter
 from actors.dead_letter import DeadLetter
-from actors.dispatcher import Dispatcher, MakeLink
+from actors.dispatcher import Dispatcher
 from actors.oos_queue import OOSQueue
 from foldward.contracts.facts import ImportStrategies
 from foldward.contracts.jobs import Backtest, Strategy
 from foldward.contracts.messages import Submit, Write
-from foldward.settings import Settings
+from foldward.settings import QueueTable, Settings
 from foldward.testing.actor_world import Candles, answer_to
 from foldward.testing.fake_link import FakeLink, FakePeer
 from foldward.wire import dumps, loads
@@ -169,7 +170,8 @@ def main(database: Path, count: int) -> dict[str, Any]:
         links.append(FakeLink(sink))
         return links[-1]
 
-    root = boot(queue_tree(database, make))
+    # Its peer dies with it, so that after a start nobody is waited for who might still answer.
+    root = boot(queue_tree(database, make, settings=Settings(queue=QueueTable(grace_s=0.1))))
     reader = Reader(database)
     if not reader.counters().get("requested"):
         names = [f"s{n}" for n in range(count)]

@@ -69,7 +69,9 @@ def main(database: Path, storage: dict[str, Any]) -> None:
         start(self)
 
     DBWriter.recover = recover  # type: ignore[method-assign]
-    root = boot(with_ears(queue_tree(database, make, settings=Settings(storage=storage), heard=heard)))
+    # Nobody answers late here, so nobody is waited for after a start.
+    settings = Settings(storage=storage, queue={"grace_s": 0.1})
+    root = boot(with_ears(queue_tree(database, make, settings=settings, heard=heard)))
     add_strategies(root, NAMES)
     say(ready=True)
     for line in sys.stdin:

@@ -15,7 +15,7 @@ import pytest
 
 from foldward.contracts.errors import StorageError, WireError
 from foldward.contracts.messages import Emit, Look, Pause, ReplayDead, Resume, Submit
-from foldward.settings import LinkTable
+from foldward.settings import LinkTable, QueueTable, Settings
 from foldward.testing.actor_world import Candles, answer_to
 from foldward.testing.fake_link import FakeLink
 from foldward.testing.queue_tree import Obedient, add_strategies, queue_tree, submit
@@ -194,7 +194,8 @@ def test_a_crash_of_the_dispatcher_loses_nothing(tmp_path: Path, reader: Reader)
         links.append(FakeLink(sink))
         return links[-1]
 
-    root = boot(queue_tree(tmp_path / "foldward.db", make))
+    settings = Settings(queue=QueueTable(grace_s=0.2))
+    root = boot(queue_tree(tmp_path / "foldward.db", make, settings=settings))
     try:
         names = [f"s{n}" for n in range(50)]
         add_strategies(root, names)
