@@ -28,8 +28,8 @@ import numpy as np
 
 from foldward.backtest import _kernels as k
 from foldward.backtest import cpcv, simulate, walk_forward
-from foldward.backtest._signals import column, flags
-from foldward.backtest.engine import prepare, run
+from foldward.backtest._series import read_series
+from foldward.backtest.engine import prepare, run, trade
 from foldward.backtest.invariants import check_ledger
 from foldward.backtest.windows import measure_ranges
 from foldward.contracts.jobs import Strategy
@@ -92,7 +92,7 @@ def synthetic(n: int) -> Bars:
     opening = np.concatenate((close[:1], close[:-1]))
     reach = np.abs(rng.normal(0, 1e-4, n)) * close
     time_ns = (1_500_000_000 // 86_400 * 86_400 + 60 * np.arange(n, dtype=np.int64)) * NS
-    return Bars(
+    made = Bars(
         time=time_ns,
         open=opening,
         high=np.maximum(opening, close) + reach,
@@ -103,6 +103,10 @@ def synthetic(n: int) -> Bars:
         timeframe=1,
         provenance="synthetic",
     )
+    # As the cache gives them: what nobody can write to is read once for all strategies.
+    for name in ("time", "open", "high", "low", "close", "volume", "day_end"):
+        getattr(made, name).flags.writeable = False
+    return made
 
 
 def best(function: Callable[[], Any], runs: int = 7) -> float:
@@ -121,15 +125,10 @@ def ours(bars: Bars, pair: tuple[int, int]) -> dict[str, float]:
     n = len(bars)
     rule = strategy(pair)
     prepared = prepare(bars, rule)
-    columns = [column(x) for x in (bars.open, bars.high, bars.low, bars.close)]
-    wishes, ends = np.zeros(n, dtype=np.uint8), flags(bars.day_end)
-    costs = (prepared.settings, prepared.atr, prepared.swap_long, prepared.swap_short)
-    nothing, no_table = np.zeros(0), np.zeros((0, k.TRADE_COLUMNS))
-
-    def kernel() -> Any:
-        return k.simulate(*columns, prepared.signals, ends, 0, n, *costs, nothing, no_table, False)
-
-    trades, days, _, _ = kernel()
+    series = prepared.series
+    columns = [series.open, series.high, series.low, series.close]
+    wishes = np.zeros(n, dtype=np.uint8)
+    trades, days, _, _ = trade(prepared, 0, n)
     sums = np.zeros((k.PER_DAY, days.shape[1]))
     cut = n * 4 // 5
     windows = [(0, cut), (cut, n)]
@@ -146,8 +145,9 @@ def ours(bars: Bars, pair: tuple[int, int]) -> dict[str, float]:
     report_plan = {"mode": "rolling", "train": n // 40, "test": n // 123}
     return {
         "reading the four columns once": best(lambda: [float(x.sum()) for x in columns]),
+        "extremes of blocks, day ends: once a series": best(lambda: read_series(bars)),
         "signal kernel": best(lambda: k.signal_sma(columns[3], wishes, *pair)),
-        "simulation kernel": best(kernel),
+        "simulation kernel": best(lambda: trade(prepared, 0, n)),
         "ledger's sums and checks": best(
             lambda: check_ledger(bars, trades, days, 0, n, prepared.settings), 25
         ),
@@ -173,8 +173,6 @@ def first_bars(bars: Bars, n: int) -> Bars:
 def grid(bars: Bars) -> tuple[float, dict[str, float]]:
     """Median seconds of a complete backtest over 1,000 parameter sets, and of its parts."""
     rule = strategy(PAIRS["dense"])
-    columns = [column(x) for x in (bars.open, bars.high, bars.low, bars.close)]
-    ends, nothing, no_table = flags(bars.day_end), np.zeros(0), np.zeros((0, k.TRADE_COLUMNS))
     times: dict[str, list[float]] = {}
 
     def took(name: str, function: Callable[[], Any]) -> Any:
@@ -189,11 +187,9 @@ def grid(bars: Bars) -> tuple[float, dict[str, float]]:
         outcome = took("complete", lambda one=one: simulate(bars, one, calendar=365))
         if number % 10 == 0:
             made = prepare(bars, one, calendar=365)
-            costs = (made.settings, made.atr, made.swap_long, made.swap_short)
-            window = (ends, 0, len(bars), *costs, nothing, no_table, False)
             sizes, wishes = params.values(), np.zeros(len(bars), dtype=np.uint8)
-            took("signal kernel", lambda w=wishes, p=sizes: k.signal_sma(columns[3], w, *p))
-            took("simulation kernel", lambda m=made, w=window: k.simulate(*columns, m.signals, *w))
+            took("signal kernel", lambda m=made, w=wishes, p=sizes: k.signal_sma(m.series.close, w, *p))
+            took("simulation kernel", lambda m=made: trade(m, 0, len(bars)))
             took("digest, when asked for", lambda of=outcome: of.digest)
     middle = {name: float(np.median(found)) for name, found in times.items()}
     whole = middle.pop("complete")

@@ -16,13 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from loguru import logger
 
-from foldward.backtest import _kernels as k
 from foldward.backtest import simulate
-from foldward.backtest._signals import builtin_signals, column, flags
-from foldward.backtest.engine import prepare, run
+from foldward.backtest._series import read_series
+from foldward.backtest._signals import builtin_signals
+from foldward.backtest.engine import prepare, run, trade
 from foldward.backtest.invariants import check_ledger
 from foldward.contracts.jobs import Backtest, Strategy
 from foldward.data import _npy
@@ -77,15 +76,7 @@ def measure(folder: Path, bars: int) -> list[tuple[str, float, str]]:
     raw = dumps(job)
     n = len(series)
     made = prepare(series, strategy)
-    columns = [column(x) for x in (series.open, series.high, series.low, series.close)]
-    ends = flags(series.day_end)
-
-    def trade() -> Any:
-        costs = (made.settings, made.atr, made.swap_long, made.swap_short)
-        none = (np.zeros(0), np.zeros((0, k.TRADE_COLUMNS)), False)
-        return k.simulate(*columns, made.signals, ends, 0, n, *costs, *none)
-
-    table, days, _, _ = trade()
+    table, days, _, _ = trade(made, 0, n)
     outcome = simulate(series, strategy)
     answer = run_job(job, cache)
 
@@ -93,13 +84,17 @@ def measure(folder: Path, bars: int) -> list[tuple[str, float, str]]:
         _npy._verified.clear()
         Cache(folder / "cache").load(entry.fingerprint)
 
-    simulated, checked = best(trade), best(lambda: check_ledger(series, table, days, 0, n, made.settings))
+    simulated, checked = (
+        best(lambda: trade(made, 0, n)),
+        best(lambda: check_ledger(series, table, days, 0, n, made.settings)),
+    )
     whole = best(lambda: run(made, 0, n))
     return [
         ("check", best(lambda: check_file(source, 1), 2), "once a file: read the CSV, every rule"),
         ("load, first", best(first_load, 3), "once a process: map the columns, verify their hashes"),
         ("load, later", best(lambda: cache.load(entry.fingerprint)), "map and trust what was verified"),
         ("decode", best(lambda: loads(raw), 50), "the request"),
+        ("extremes", best(lambda: read_series(series)), "once a series: of blocks of bars, day ends"),
         ("signals", best(lambda: builtin_signals("sma", series, made.strategy.params)), "one streaming pass"),
         ("simulate", simulated, "fills, stops, the day table, event-time checks"),
         ("ledger", checked, "sums by day, the ledger's checks"),

@@ -12,6 +12,9 @@ Signals are one uint8 per bar, a set of the bits below: what the rule wishes at 
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import int64, uint64, void
+from numba.extending import intrinsic
 
 from foldward.backtest._compile import kernel_decorator
 
@@ -24,6 +27,21 @@ _DOWN = SHORT_ENTRY | LONG_EXIT
 # Two averages that differ by less than this share of their size are equal: running sums carry rounding of
 # about 1e-14, and a flat stretch of prices must not look like a crossing.
 _SAME = 1e-12
+
+# Bars whose running sums share an anchor; places of the blocks are counted from the first bar of the data, so
+# that neither a window nor bars added later move them.
+SPAN = 2048
+
+# Bars in a block of extremes, as a power of two, and what a row of them holds.
+REACH = 4
+X_LOW, X_HIGH, X_LEAST, X_MOST = range(4)
+EXTREMES = 4
+
+# From this many bars on, waiting for memory costs more than asking for it early.
+LISTED_FROM = 1 << 18
+
+# Bars between two counts of entries: an upper bound for any window without reading it.
+_STRIDE = 4096
 
 # Columns of the trade table, one row a trade. Prices are the market's; what costs make of them follows from
 # the settings (`ledger.ledger`).
@@ -114,31 +132,113 @@ WINDOW_COLUMNS = 20
 
 
 @kernel
+def _sums_of_four(c, sums, totals, p, q, r, s):
+    """Sums of four blocks of closes, side by side: one addition need not wait for the one before it."""
+    c0, c1, c2, c3 = c[:SPAN], c[SPAN : 2 * SPAN], c[2 * SPAN : 3 * SPAN], c[3 * SPAN :]
+    s0, s1, s2, s3 = sums[p], sums[q], sums[r], sums[s]
+    t0 = t1 = t2 = t3 = 0.0
+    for i in range(SPAN):
+        s0[i] = t0
+        s1[i] = t1
+        s2[i] = t2
+        s3[i] = t3
+        t0 += c0[i]
+        t1 += c1[i]
+        t2 += c2[i]
+        t3 += c3[i]
+    totals[p] = t0
+    totals[q] = t1
+    totals[r] = t2
+    totals[s] = t3
+
+
+@kernel
+def _sums_of_one(c, sums, totals, p):
+    """The same for one block, which may be the last and short."""
+    row = sums[p]
+    total = 0.0
+    for i in range(len(c)):
+        row[i] = total
+        total += c[i]
+    if len(c) < SPAN:
+        row[len(c)] = total
+    totals[p] = total
+
+
+@kernel
+def _whole_blocks(totals, first, last):
+    total = 0.0
+    for block in range(first, last):
+        total += totals[block % len(totals)]
+    return total
+
+
+@kernel
+def _sides(here, short, long, more_short, more_long, ratio, out):
+    """Which average is above at each bar, as the wish that a crossing to that side makes."""
+    for i in range(len(out)):
+        total = here[i] - long[i] + more_long
+        gap = (here[i] - short[i] + more_short) * ratio - total
+        edge = _SAME * total
+        out[i] = (gap > edge) * _UP + (gap < -edge) * _DOWN
+
+
+@kernel
+def _crossings(sides):
+    """Sides to crossings, in place: beyond now and not before; the first has nothing before it."""
+    # From behind, so that each bar still finds the side of the one before it.
+    for i in range(len(sides) - 1, 0, -1):
+        sides[i] = sides[i] & ~sides[i - 1]
+    sides[0] = 0
+
+
+@kernel
 def signal_sma(c, sig, short, long):
-    """Simple moving averages of the close over `short` and `long` bars; crossings as bits in `sig`."""
+    """Simple moving averages of the close over `short` and `long` bars; crossings as bits in `sig`.
+
+    Sums run within blocks of SPAN bars, counted from the first bar of the data: a window's sum is the
+    difference of two of them and the totals of the blocks between. No rounding outlives its block (relative
+    error below SPAN · 2⁻⁵³ = 2.3e-13), and no bar waits for the one before it.
+    """
     n = len(c)
-    total_s = 0.0
-    total_l = 0.0
-    before = 0
+    if n < long:
+        return
     ratio = long / short
-    for i in range(n):
-        x = c[i]
-        total_s += x
-        total_l += x
-        if i >= short:
-            total_s -= c[i - short]
-        if i >= long:
-            total_l -= c[i - long]
-        if i >= long - 1:
-            gap = total_s * ratio - total_l
-            edge = _SAME * total_l
-            now = 1 if gap > edge else (-1 if gap < -edge else 0)
-            if i >= long:
-                if now > 0 and before <= 0:
-                    sig[i] = _UP
-                elif now < 0 and before >= 0:
-                    sig[i] = _DOWN
-            before = now
+    # The blocks that the long window reaches back to, and four to come.
+    room = (long + SPAN - 1) // SPAN + 5
+    sums = np.empty((room, SPAN), dtype=np.float64)
+    totals = np.empty(room, dtype=np.float64)
+    summed = 0
+    for block in range(n // SPAN + 1):
+        first = block * SPAN
+        if block >= summed:
+            if first + 4 * SPAN <= n:
+                at = block % room, (block + 1) % room, (block + 2) % room, (block + 3) % room
+                _sums_of_four(c[first : first + 4 * SPAN], sums, totals, *at)
+                summed = block + 4
+            else:
+                _sums_of_one(c[first : min(n, first + SPAN)], sums, totals, block % room)
+                summed = block + 1
+        # Place j is before bar j: the window that ends with bar j − 1 is the sum at j less that at j − size.
+        j = max(first, long)
+        stop = min(first + SPAN, n + 1)
+        while j < stop:
+            from_short = (j - short) // SPAN
+            from_long = (j - long) // SPAN
+            end = min(stop, (from_short + 1) * SPAN + short, (from_long + 1) * SPAN + long)
+            a, b, d = j - first, j - short - from_short * SPAN, j - long - from_long * SPAN
+            size = end - j
+            _sides(
+                sums[block % room, a : a + size],
+                sums[from_short % room, b : b + size],
+                sums[from_long % room, d : d + size],
+                _whole_blocks(totals, from_short, block),
+                _whole_blocks(totals, from_long, block),
+                ratio,
+                sig[j - 1 : end - 1],
+            )
+            j = end
+    _crossings(sig[long - 1 :])
 
 
 @kernel
@@ -711,6 +811,129 @@ def _book(trades, at, entered, i, side, units, worse, rate, raw_in, raw_out, fee
     return pnl
 
 
+@intrinsic
+def _zeros_below(_typing, word):  # noqa: ARG001 - numba matches arguments by name
+    """Zero bits below the lowest one of a uint64 that is not 0 (LLVM cttz)."""
+
+    def emit(_context, builder, _signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return uint64(uint64), emit
+
+
+@intrinsic
+def _fetch(_typing, values, at):  # noqa: ARG001
+    """Ask for the cache line of values[at], which must exist; what is read later does not change."""
+
+    def emit(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        words = [ir.Constant(ir.IntType(32), value) for value in (0, 3, 1)]
+        kind = ir.FunctionType(ir.VoidType(), [place.type, *(word.type for word in words)])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(fetch, [place, *words])
+        return context.get_dummy_value()
+
+    return void(values, int64), emit
+
+
+@kernel
+def _next_wish(sig, words, i, stop, wanted):
+    """The first bar in i ≤ bar < stop with one of the wanted bits, or stop. words: sig, eight bars each."""
+    while i < stop and i & 7:
+        if sig[i] & wanted:
+            return i
+        i += 1
+    pattern = np.uint64(wanted) * np.uint64(0x0101010101010101)
+    # Words that lie wholly below stop; they are little-endian, so a lower bit is an earlier bar.
+    at = i >> 3
+    for at in range(i >> 3, stop >> 3):
+        found = words[at] & pattern
+        if found != 0:
+            return (at << 3) + np.int64(_zeros_below(found) >> np.uint64(3))  # type: ignore[call-arg]
+    i = max(i, (stop >> 3) << 3)
+    while i < stop:
+        if sig[i] & wanted:
+            return i
+        i += 1
+    return stop
+
+
+@kernel
+def _list_wishes(sig, words, lo, hi, mask, count):
+    """The `count` bars lo ≤ bar < hi with one of the mask's bits, and hi − 1 behind them."""
+    listed = np.empty(count + 1, dtype=np.int64)
+    at = 0
+    bar = lo
+    while at < count:
+        bar = _next_wish(sig, words, bar, hi, mask)
+        listed[at] = bar
+        at += 1
+        bar += 1
+    listed[count] = hi - 1
+    return listed
+
+
+@kernel
+def _next_listed(sig, listed, at, stop, wanted):
+    """The first listed bar, from place `at` on, that has a wanted bit or is not before stop."""
+    last = len(listed) - 1
+    while at < last and listed[at] < stop and not sig[listed[at]] & wanted:
+        at += 1
+    return listed[at]
+
+
+@kernel
+def block_extremes(h, l, c, out):  # noqa: E741
+    """Lowest low, highest high, lowest and highest close of each block of 2**REACH bars, for `simulate`.
+
+    out: shape (blocks, EXTREMES), filled. A block with a NaN reaches from −∞ to ∞: nothing is ruled out.
+    """
+    n = len(c)
+    for block in range(out.shape[0]):
+        first = block << REACH
+        last = min(first + (1 << REACH), n)
+        low = least = np.inf
+        high = most = -np.inf
+        sound = True
+        for i in range(first, last):
+            x = l[i]
+            y = h[i]
+            z = c[i]
+            low = min(low, x)
+            high = max(high, y)
+            least = min(least, z)
+            most = max(most, z)
+            sound &= x == x and y == y and z == z
+        out[block, X_LOW] = low if sound else -np.inf
+        out[block, X_HIGH] = high if sound else np.inf
+        out[block, X_LEAST] = least if sound else -np.inf
+        out[block, X_MOST] = most if sound else np.inf
+
+
+@kernel
+def count_entries(sig, entries):
+    """Bars with an entry among their wishes: no more trades than that begin there."""
+    count = 0
+    for i in range(len(sig)):
+        count += (sig[i] & entries) != 0
+    return count
+
+
+@kernel
+def _first_from(ends, bar):
+    """The first of the ascending `ends` that is not before `bar`, as a place."""
+    low = 0
+    high = len(ends)
+    while low < high:
+        middle = (low + high) // 2
+        if ends[middle] >= bar:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
 @kernel
 def _first_open_after(trades, bar):
     """The first row of a trade table that ends after `bar`."""
@@ -741,26 +964,31 @@ def simulate(
     l,  # noqa: E741
     c,
     sig,
-    day_end,
+    ends,
+    extremes,
     lo,
     hi,
     settings,
     atr,
     swap_long,
     swap_short,
-    track,
     other,
-    seek,
+    room,
 ):
     """Trade the signals on bars lo ≤ i < hi, flat before and after; everything that happened as two tables.
 
-    A decision at the close of bar k fills at the open of k+1, so bar lo opens nothing. atr, swap_long,
-    swap_short: length n, or empty where unused (swaps: price units per unit booked on the first bar of a new
-    day). track: empty, or length n to receive the P&L carried to each close. other: the trade table of a run
-    over more bars; with `seek` the run ends with status MET at the first close where both are flat or hold
-    the same position, because from there on they are one. Returns (trades, days, status, bar): tables of
-    shape (trades, TRADE_COLUMNS) and (DAY_COLUMNS, days), an outcome (OK, MET, RUINED or a broken invariant)
-    and its bar.
+    A decision at the close of bar k fills at the open of k+1, so bar lo opens nothing. sig: contiguous. ends:
+    the last bar of each trading day, ascending. extremes: what `block_extremes` made of h, l and c. atr,
+    swap_long, swap_short: length n, or empty where unused (swaps: price units per unit booked on the first
+    bar of a new day). room ≥ 0: other is the trade table of a run over more bars, at most `room` trades can
+    begin in this one, and it ends with status MET at the first close where both are flat or hold the same
+    position, because from there on they are one; −1: a run of its own. Returns (trades, days, status, bar):
+    tables of shape (trades, TRADE_COLUMNS) and (DAY_COLUMNS, days), an outcome (OK, MET, RUINED or a broken
+    invariant) and its bar.
+
+    Only bars at which something may happen are looked at one by one. A flat account waits for the next
+    signal; a position waits for the next signal against it, the day's end, and blocks of bars whose extremes
+    reach a level or a new high, low or drawdown of the day. What the others would add is nothing, to the bit.
     """
     sl_mode = int(settings[S_SL_MODE])
     tp_mode = int(settings[S_TP_MODE])
@@ -773,19 +1001,26 @@ def simulate(
     worse = settings[S_HALF] + settings[S_SLIPPAGE]
     rate = settings[S_COMMISSION]
     swaps = settings[S_SWAPS] != 0.0
-    keep = len(track) > 0
+    seek = room >= 0
     needs_atr = sl_mode == ATR or tp_mode == ATR
     entries = mask & np.uint8(LONG_ENTRY | SHORT_ENTRY)
+    against_long = mask & np.uint8(SHORT_ENTRY | LONG_EXIT)
+    against_short = mask & np.uint8(LONG_ENTRY | SHORT_EXIT)
+    words = sig[: len(sig) & ~7].view(np.uint64)
 
     # Sized once: a table that is replaced inside the loop costs two atomic operations a bar.
-    room = 0
-    room_days = 1
-    for i in range(lo, hi):
-        room += (sig[i] & entries) != 0
-        room_days += day_end[i] != 0
+    wished = 0
+    if not seek:
+        room = count_entries(sig[lo:hi], entries)
+        wished = count_entries(sig[lo:hi], mask)
+    # A long window does not fit the caches: its few wishes are listed, and their bars asked for in time.
+    sparse = hi - lo >= LISTED_FROM and wished << 3 < hi - lo
+    listed = _list_wishes(sig, words, lo, hi, mask, wished if sparse else 0)
+    at = 0
     trades = np.empty((room, TRADE_COLUMNS), dtype=np.float64)
     count = 0
-    days = np.empty((DAY_COLUMNS, room_days), dtype=np.float64)
+    day = _first_from(ends, lo)
+    days = np.empty((DAY_COLUMNS, _first_from(ends, hi) - day + 1), dtype=np.float64)
     n_days = 0
     status = OK
     where = -1
@@ -819,32 +1054,96 @@ def simulate(
     bits = np.uint8(0)
     final = hi - 1
     ruin = -cash
+    # The bar that closes the day, or the run.
+    edge = min(ends[day], final) if day < len(ends) else final
 
     i = lo - 1
     while i < final:
         i += 1
-        if side != 0 and not swaps and not seek:
-            # Most bars: a position rests. A loop of their own keeps what they need in registers.
-            begin = i
-            while i < final and not bits and l[i] > below and h[i] < above and not day_end[i]:
-                x = base + slope * (c[i] - price_in)
-                if not x > ruin:
+        begin = i
+        if sparse:
+            while at < wished and listed[at] < i:
+                at += 1
+        if seek:
+            pass
+        elif side == 0:
+            if not bits & entries:
+                if sparse:
+                    i = min(_next_listed(sig, listed, at, edge, entries) + 1, edge)
+                else:
+                    i = min(_next_wish(sig, words, i, edge, entries) + 1, edge)
+        elif not swaps and not bits & (against_long if side > 0 else against_short):
+            against = against_long if side > 0 else against_short
+            if sparse:
+                until = min(_next_listed(sig, listed, at, edge, against) + 1, edge)
+            else:
+                until = min(_next_wish(sig, words, i, edge, against) + 1, edge)
+            while i < until:
+                block = i >> REACH
+                beyond = min((block + 1) << REACH, until)
+                if extremes[block, X_LOW] > below and extremes[block, X_HIGH] < above:
+                    most = base + slope * (extremes[block, X_MOST] - price_in)
+                    least = base + slope * (extremes[block, X_LEAST] - price_in)
+                    if side < 0:
+                        most, least = least, most
+                    if most <= high and least >= low and least >= day_floor:
+                        i = beyond
+                        continue
+                    if beyond - i < 1 << REACH:
+                        # Part of a block: its own closes decide.
+                        first = last = c[i]
+                        for j in range(i + 1, beyond):
+                            first = min(first, c[j])
+                            last = max(last, c[j])
+                        most = base + slope * (last - price_in)
+                        least = base + slope * (first - price_in)
+                        if side < 0:
+                            most, least = least, most
+                    if not least > ruin:
+                        pass
+                    elif most <= high:
+                        # No new peak: the deepest close is below all others, whatever their order.
+                        low = min(low, least)
+                        if least < day_floor:
+                            day_drawdown = (high - least) / (cash + high)
+                            day_floor = least
+                        i = beyond
+                        continue
+                    else:
+                        floor = most - (cash + most) * day_drawdown
+                        if least >= day_floor and least - floor > 1e-12 * (cash + most):
+                            # A new peak, and nothing so far below it that the order could matter.
+                            low = min(low, least)
+                            high = most
+                            day_floor = floor
+                            i = beyond
+                            continue
+                while i < beyond and l[i] > below and h[i] < above:
+                    x = base + slope * (c[i] - price_in)
+                    if not x > ruin:
+                        break
+                    if x > high:
+                        high = x
+                        # The floor is where the drawdown so far would be exceeded: no division a bar.
+                        day_floor = x - (cash + x) * day_drawdown
+                    elif x < day_floor:
+                        day_drawdown = (high - x) / (cash + high)
+                        day_floor = x
+                    low = min(low, x)
+                    i += 1
+                if i < beyond:
                     break
-                cum = x
-                bits = sig[i] & mask
-                if keep:
-                    track[i] = x
-                if x > high:
-                    high = x
-                    day_floor = x - (cash + x) * day_drawdown
-                elif x < day_floor:
-                    day_drawdown = (high - x) / (cash + high)
-                    day_floor = x
-                low = min(low, x)
-                i += 1
             day_held += i - begin
+        if i > begin:
+            bits = sig[i - 1] & mask
         wishes = bits
         bits = sig[i] & mask
+        if sparse and wishes:
+            soon = listed[min(at + 4, len(listed) - 1)]
+            _fetch(o, soon)  # type: ignore[call-arg]
+            _fetch(h, soon)
+            _fetch(l, soon)
+            _fetch(c, soon)
         if side != 0 or wishes & entries:
             price = o[i]
             want = 0
@@ -968,11 +1267,9 @@ def simulate(
                     break
 
             cum = base + slope * (c[i] - price_in)
-        elif keep or seek or day_end[i] or i == final:
+        else:
             # Flat, nothing happens.
             cum = realised
-        else:
-            continue
         if not cash + cum > 0.0 and status == OK:
             status = RUINED
             where = i
@@ -1001,15 +1298,12 @@ def simulate(
                 cum = realised
         if cum > high:
             high = cum
-            # The floor is where the drawdown so far would be exceeded: no division a bar.
             day_floor = cum - (cash + cum) * day_drawdown
         elif cum < day_floor:
             day_drawdown = (high - cum) / (cash + high)
             day_floor = cum
         if not cum >= low:
             low = cum
-        if keep:
-            track[i] = cum
         if seek and i < final and status == OK:
             while ahead < other.shape[0] and other[ahead, T_EXIT] <= i:
                 ahead += 1
@@ -1021,7 +1315,7 @@ def simulate(
             if meets:
                 status = MET
                 where = i
-        if day_end[i] or i == final or status != OK:
+        if i == edge or status != OK:
             days[D_LAST, n_days] = i
             days[D_CUM, n_days] = cum
             days[D_HIGH, n_days] = high
@@ -1046,6 +1340,8 @@ def simulate(
             day_floor = cum
             day_first = i + 1
             day_held = 0
+            day += 1
+            edge = min(ends[day], final) if day < len(ends) else final
     return trades[:count], days[:, :n_days].copy(), status, where
 
 
@@ -1082,18 +1378,93 @@ def _add_day(sums, gain, before, returns, at):
 
 
 @kernel
-def _deepest(track, first, last, shift, start, cash, worst):
-    """Largest drawdown at closes first..last (P&L track + shift) below a peak of at least `start`, or
-    worst.
+def _ends_at(ends, bar):
+    """Whether a trading day ends with this bar."""
+    place = _first_from(ends, bar)
+    return place < len(ends) and ends[place] == bar
+
+
+@kernel
+def _realised_before(trades):
+    """The P&L realised before each trade of a run, and after the last one."""
+    before = np.empty(trades.shape[0] + 1, dtype=np.float64)
+    realised = 0.0
+    for t in range(trades.shape[0]):
+        before[t] = realised
+        realised += trades[t, T_PNL]
+    before[trades.shape[0]] = realised
+    return before
+
+
+@kernel
+def _entries_before(sig, entries):
+    """Bars with an entry before every _STRIDE-th bar, and in all of `sig`."""
+    n = len(sig)
+    counts = np.zeros((n + _STRIDE - 1) // _STRIDE + 1, dtype=np.int64)
+    for block in range(len(counts) - 1):
+        first = block * _STRIDE
+        counts[block + 1] = counts[block] + count_entries(sig[first : min(n, first + _STRIDE)], entries)
+    return counts
+
+
+@kernel
+def _through(c, trades, before, g, first, last, shift, marks, settings, swap_long, swap_short):
+    """The P&L at closes first ≤ bar ≤ last of the run that made `trades`, shifted: what it does to `marks`.
+
+    before: what was realised before each trade, and after the last. g: the first trade that ends after
+    `first`. marks: peak so far (filled: and here), lowest so far, largest drawdown so far (ratio), and the
+    P&L at the last close. Computed as `simulate` computed it, to the bit.
     """
-    peak = start
-    for i in range(first, last + 1):
-        x = track[i] + shift
+    units = settings[S_UNITS]
+    cash = settings[S_CASH]
+    worse = settings[S_HALF] + settings[S_SLIPPAGE]
+    swaps = settings[S_SWAPS] != 0.0
+    peak = marks[0]
+    low = marks[1]
+    worst = marks[2]
+    x = 0.0
+    i = first
+    while i <= last:
+        x = before[g] + shift
+        stop = last
+        if g < trades.shape[0]:
+            entered = int(trades[g, T_ENTRY])
+            if entered <= i:
+                side = trades[g, T_SIDE]
+                price_in = trades[g, T_RAW_ENTRY] + side * worse
+                fee_in = price_in * units * settings[S_COMMISSION]
+                slope = side * units
+                base = before[g] - fee_in
+                stop = min(last, int(trades[g, T_EXIT]) - 1)
+                swap = 0.0
+                if swaps:
+                    for j in range(entered + 1, i):
+                        swap += (swap_long[j] if side > 0 else swap_short[j]) * units
+                for j in range(i, stop + 1):
+                    if swaps and j > entered:
+                        swap += (swap_long[j] if side > 0 else swap_short[j]) * units
+                        base = before[g] - fee_in + swap
+                    x = base + slope * (c[j] - price_in) + shift
+                    low = min(low, x)
+                    if x > peak:
+                        peak = x
+                    elif peak - x > worst * (cash + peak):
+                        worst = (peak - x) / (cash + peak)
+                i = stop + 1
+                g += 1
+                continue
+            stop = min(last, entered - 1)
+        # Flat: every close is the same.
+        low = min(low, x)
         if x > peak:
             peak = x
         elif peak - x > worst * (cash + peak):
             worst = (peak - x) / (cash + peak)
-    return worst
+        i = stop + 1
+    marks[0] = peak
+    marks[1] = low
+    marks[2] = worst
+    marks[3] = x
 
 
 @kernel
@@ -1103,7 +1474,8 @@ def measure_windows(
     l,  # noqa: E741
     c,
     sig,
-    day_end,
+    ends,
+    extremes,
     starts,
     stops,
     settings,
@@ -1112,14 +1484,13 @@ def measure_windows(
     swap_short,
     trades,
     days,
-    track,
     returns,
     offsets,
     table,
 ):
     """Statistics of many windows starts[w] ≤ bar < stops[w], each as if simulated alone, flat at both ends.
 
-    trades, days, track: what one run over all bars left (status OK). A window is traded bar by bar only until
+    trades, days: what one run over all bars left (status OK). A window is traded bar by bar only until
     it meets that run, usually one trade long; then the long run's days and trades are its own, with their P&L
     shifted, except that an open position is closed at the window's last close. Each day's drawdown depends
     on the equity the window has by then: bounds from the long run's ratio tell which days must be looked at
@@ -1131,7 +1502,10 @@ def measure_windows(
     worse = settings[S_HALF] + settings[S_SLIPPAGE]
     rate = settings[S_COMMISSION]
     swaps = settings[S_SWAPS] != 0.0
-    none = np.empty(0, dtype=np.float64)
+    entries = np.uint8(settings[S_MASK]) & np.uint8(LONG_ENTRY | SHORT_ENTRY)
+    wished = _entries_before(sig, entries)
+    before = _realised_before(trades)
+    marks = np.empty(4, dtype=np.float64)
     for w in range(len(starts)):
         lo = starts[w]
         hi = stops[w]
@@ -1139,7 +1513,21 @@ def measure_windows(
         sums[:] = 0.0
         at = offsets[w]
         head, head_days, status, met = simulate(
-            o, h, l, c, sig, day_end, lo, hi, settings, atr, swap_long, swap_short, none, trades, True
+            o,
+            h,
+            l,
+            c,
+            sig,
+            ends,
+            extremes,
+            lo,
+            hi,
+            settings,
+            atr,
+            swap_long,
+            swap_short,
+            trades,
+            wished[(hi + _STRIDE - 1) // _STRIDE] - wished[lo // _STRIDE],
         )
         sums[W_STATUS] = OK if status == MET else status
         sums[W_BARS] = hi - lo
@@ -1156,13 +1544,16 @@ def measure_windows(
             peak = max(peak, head_days[D_HIGH, d])
             low = min(low, head_days[D_LOW, d])
             cum = head_days[D_CUM, d]
-            if status != MET or day_end[int(head_days[D_LAST, d])]:
+            # The last row of a run that met the other is cut short, unless the day ended there.
+            if status != MET or d < head_days.shape[1] - 1 or _ends_at(ends, met):
                 _add_day(sums, cum - began, cash + began, returns, at)
                 at += 1
                 began = cum
         if status == MET:
-            shift = cum - track[met]
             g = _first_open_after(trades, met)
+            marks[:] = 0.0
+            _through(c, trades, before, g, met, met, 0.0, marks, settings, swap_long, swap_short)
+            shift = cum - marks[3]
             while g < trades.shape[0] and trades[g, T_EXIT] < hi:
                 _add_trade(sums, trades, g, units, worse, rate)
                 g += 1
@@ -1186,20 +1577,12 @@ def measure_windows(
                 _add_trade(sums, last_one, 0, units, worse, rate)
                 forced = worse * units + fee_out
             i = met + 1
-            low_day = 0
-            high_day = days.shape[1]
-            while low_day < high_day:
-                middle = (low_day + high_day) // 2
-                if days[D_LAST, middle] >= i:
-                    high_day = middle
-                else:
-                    low_day = middle + 1
-            day = low_day
+            day = _first_from(ends, i)
             first_whole = -1
             last_whole = -2
             while i < hi:
                 last = min(int(days[D_LAST, day]), hi - 1)
-                if last < hi - 1 and day_end[i - 1]:
+                if last < hi - 1 and _ends_at(ends, i - 1):
                     if first_whole < 0:
                         first_whole = day
                     last_whole = day
@@ -1215,18 +1598,20 @@ def measure_windows(
                     cum = days[D_CUM, day] + shift
                 else:
                     stop = last if last < hi - 1 else hi - 2
-                    worst = _deepest(track, i, stop, shift, peak, cash, worst)
-                    for j in range(i, stop + 1):
-                        x = track[j] + shift
-                        peak = max(peak, x)
-                        low = min(low, x)
+                    g = _first_open_after(trades, i)
+                    marks[0], marks[1], marks[2] = peak, low, worst
+                    _through(c, trades, before, g, i, stop, shift, marks, settings, swap_long, swap_short)
+                    peak, low, worst = marks[0], marks[1], marks[2]
+                    cum = marks[3]
                     if last == hi - 1:
-                        cum = track[last] + shift - forced
+                        g = _first_open_after(trades, last)
+                        _through(
+                            c, trades, before, g, last, last, shift, marks, settings, swap_long, swap_short
+                        )
+                        cum = marks[3] - forced
                         worst = max(worst, (peak - cum) / (cash + peak))
                         peak = max(peak, cum)
                         low = min(low, cum)
-                    else:
-                        cum = track[last] + shift
                 _add_day(sums, cum - began, cash + began, returns, at)
                 at += 1
                 began = cum
@@ -1238,7 +1623,11 @@ def measure_windows(
                 if days[D_DRAWDOWN, d] * max(thin, thick) > worst:
                     begin = int(days[D_LAST, d - 1]) + 1 if d > 0 else 0
                     start = (days[D_CUM, d - 1] if d > 0 else 0.0) + shift
-                    worst = _deepest(track, begin, int(days[D_LAST, d]), shift, start, cash, worst)
+                    g = _first_open_after(trades, begin)
+                    marks[0], marks[1], marks[2] = start, start, worst
+                    last = int(days[D_LAST, d])
+                    _through(c, trades, before, g, begin, last, shift, marks, settings, swap_long, swap_short)
+                    worst = marks[2]
         if not cash + low > 0.0:
             sums[W_STATUS] = RUINED
         sums[W_GAIN] = cum / cash

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldward.backtest import _kernels as k
+from foldward.backtest._series import Series, series_of
 from foldward.backtest._signals import builtin_signals, column, flags
 from foldward.backtest.blocks import BLOCK, day_blocks
 from foldward.backtest.filters import Aux, allowed
@@ -16,7 +17,7 @@ from foldward.backtest.invariants import check_ledger, check_status
 from foldward.backtest.kinds import find_kind
 from foldward.backtest.ledger import ledger
 from foldward.backtest.levels import Level, parse_level
-from foldward.backtest.metrics import Curve, Dealings, infer_calendar, invalid, measure
+from foldward.backtest.metrics import Curve, Dealings, invalid, measure
 from foldward.backtest.outcome import Outcome
 from foldward.backtest.peer import simulate_peer
 from foldward.backtest.plugins import plugin_signals
@@ -27,7 +28,7 @@ from foldward.contracts.jobs import Fault, Strategy, Swap, Window
 from foldward.data.bars import NS, Bars, Floats
 
 _MODES = {"price": k.PRICE, "percent": k.PERCENT, "atr": k.ATR}
-_NONE = column(np.zeros(0))
+_NO_TRADES = np.zeros((0, k.TRADE_COLUMNS))
 # What the digest covers of each trade; all else follows from it, the candles and the definition.
 _IDENTITY = [k.T_ENTRY, k.T_EXIT, k.T_SIDE, k.T_PNL]
 
@@ -37,6 +38,7 @@ class Prepared:
     """A strategy's signals over the whole series and everything the kernel needs to trade any window."""
 
     bars: Bars
+    series: Series
     strategy: Strategy
     calendar: int
     signals: NDArray[np.uint8]
@@ -170,10 +172,12 @@ def prepare(
             column(bars.high), column(bars.low), column(bars.close), strategy.atr_period, atr
         )
     swap_long, swap_short = nightly(bars, strategy.costs, swaps)
+    series = series_of(bars)
     return Prepared(
         bars=bars,
+        series=series,
         strategy=strategy,
-        calendar=infer_calendar(bars) if calendar is None else calendar,
+        calendar=series.calendar if calendar is None else calendar,
         signals=flags(signals),
         settings=column(_settings(strategy, sl, tp, bool(len(swap_long)))),
         atr=column(atr),
@@ -202,23 +206,7 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
     window = Window(int(bars.time[lo]) // NS, int(bars.time[hi - 1]) // NS, hi - lo)
     if prepared.faults:
         return _invalid(prepared, window, prepared.faults)
-    table, days, status, where = k.simulate(
-        column(bars.open),
-        column(bars.high),
-        column(bars.low),
-        column(bars.close),
-        prepared.signals,
-        flags(bars.day_end),
-        lo,
-        hi,
-        prepared.settings,
-        prepared.atr,
-        prepared.swap_long,
-        prepared.swap_short,
-        np.zeros(0),
-        np.zeros((0, k.TRADE_COLUMNS)),
-        False,
-    )
+    table, days, status, where = trade(prepared, lo, hi)
     faults = check_status(bars, status, where)
     if faults:
         return _invalid(prepared, window, faults)
@@ -256,6 +244,29 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
         profile=strategy.profile,
         notes=tuple(notes),
     )
+
+
+def trade(prepared: Prepared, lo: int, hi: int) -> tuple[Floats, Floats, int, int]:
+    """What the kernel makes of bars lo ≤ i < hi: trades, days, status, bar (`_kernels.simulate`)."""
+    series = prepared.series
+    trades, days, status, where = k.simulate(
+        series.open,
+        series.high,
+        series.low,
+        series.close,
+        prepared.signals,
+        series.ends,
+        series.extremes,
+        lo,
+        hi,
+        prepared.settings,
+        prepared.atr,
+        prepared.swap_long,
+        prepared.swap_short,
+        _NO_TRADES,
+        -1,
+    )
+    return trades, days, status, where
 
 
 def _dealings(blocks: NDArray[np.void], sums: Floats) -> Dealings:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from foldward.backtest import _kernels as k
-from foldward.backtest._signals import column, flags
 from foldward.backtest.blocks import Block, fold
-from foldward.backtest.engine import Prepared, run
+from foldward.backtest.engine import Prepared, run, trade
 from foldward.backtest.invariants import check_ledger
 from foldward.contracts.jobs import Fault
 from foldward.data.bars import Floats
@@ -41,13 +40,7 @@ def measure_ranges(prepared: Prepared, ranges: Sequence[Range]) -> list[Measured
     n = len(bars)
     if prepared.faults:
         return [Measured(Block(), np.zeros(0), prepared.faults) for _ in ranges]
-    columns = [column(values) for values in (bars.open, bars.high, bars.low, bars.close)]
-    day_end = flags(bars.day_end)
-    costs = (prepared.settings, prepared.atr, prepared.swap_long, prepared.swap_short)
-    track = np.empty(n)
-    trades, days, status, _ = k.simulate(
-        *columns, prepared.signals, day_end, 0, n, *costs, track, np.zeros((0, k.TRADE_COLUMNS)), False
-    )
+    trades, days, status, _ = trade(prepared, 0, n)
     if status != k.OK:
         # Ruined or broken: each window is its own story, told the long way.
         return [_alone(prepared, lo, hi) for lo, hi in ranges]
@@ -64,16 +57,23 @@ def measure_ranges(prepared: Prepared, ranges: Sequence[Range]) -> list[Measured
     table = np.zeros((len(ranges), k.WINDOW_COLUMNS))
     chosen = np.flatnonzero(filled)
     part = np.zeros((len(chosen), k.WINDOW_COLUMNS))
+    series = prepared.series
     k.measure_windows(
-        *columns,
+        series.open,
+        series.high,
+        series.low,
+        series.close,
         prepared.signals,
-        day_end,
+        series.ends,
+        series.extremes,
         starts[chosen],
         stops[chosen],
-        *costs,
+        prepared.settings,
+        prepared.atr,
+        prepared.swap_long,
+        prepared.swap_short,
         trades,
         days,
-        track,
         returns,
         offsets[:-1][chosen],
         part,

@@ -22,21 +22,7 @@ def tables(make_bars):
     wishes = np.zeros(8, dtype=np.uint8)
     wishes[[0, 2, 4, 5]] = [k.LONG_ENTRY, k.LONG_EXIT, k.LONG_ENTRY, k.SHORT_ENTRY]
     prepared = replace(prepared, signals=flags(wishes), warmup=0)
-    columns = [engine.column(x) for x in (bars.open, bars.high, bars.low, bars.close)]
-    trades, days, status, _ = k.simulate(
-        *columns,
-        prepared.signals,
-        flags(bars.day_end),
-        0,
-        8,
-        prepared.settings,
-        prepared.atr,
-        prepared.swap_long,
-        prepared.swap_short,
-        np.zeros(0),
-        np.zeros((0, k.TRADE_COLUMNS)),
-        False,
-    )
+    trades, days, status, _ = engine.trade(prepared, 0, 8)
     assert (status, len(trades)) == (k.OK, 3)
     return bars, prepared, trades, days
 
