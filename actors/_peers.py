@@ -151,6 +151,19 @@ class Peer:
         self.spare = None
         self.breaker.half_open()
 
+    def figures(self) -> dict[str, object]:
+        """What status shows of it."""
+        return {
+            "id": self.id,
+            "state": "connected",
+            "pid": self.pid,
+            "busy": len(self.holding),
+            "capacity": self.capacity,
+            "version": self.version,
+            "encoding": self.encoding,
+            "last_beat_us": self.beat_at_us,
+        }
+
     def hold(self, lease: Lease) -> None:
         """It has one more."""
         self.holding[lease.serial] = lease

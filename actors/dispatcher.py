@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from actors import _frames
+from actors._backlog import PAUSED, Backlog
 from actors._base import ProductActor
 from actors._desk import Desk
-from actors._effects import Alarm, Effects, Event
-from actors._pacing import SAMPLES, Interval
+from actors._effects import Effects
+from actors._link import FromLink, Link, MakeLink, flooded
+from actors._pacing import Interval
 from actors._presence import QUEUE
 from foldward.contracts import clock
 from foldward.contracts.errors import WireError
 from foldward.contracts.facts import LeaseRequest, RecoverLeases, SetMeta
-from foldward.contracts.jobs import PHASES, Heartbeat, Result
+from foldward.contracts.jobs import Heartbeat, Result
 from foldward.contracts.messages import (
     Ack,
     Admitted,
@@ -41,44 +43,18 @@ from foldward.contracts.messages import (
     Resume,
     Settled,
     Tick,
-    Work,
     WorkerExited,
     Written,
 )
 from foldward.settings import BreakerTable, QueueTable, RetryTable
 from foldward.wire import loads
-from storage.reads import Reader
-from storage.rows import RequestRow
 
 TICK_S = 0.1  # deadlines, graces and due times are looked at this often
 NET_S = 60.0  # how often leases that nobody here knows are looked for
-PAUSED = "paused"
-
-
-class Link(Protocol):
-    """What the Dispatcher needs of a link (`foldward.wire.links`)."""
-
-    def start(self) -> None: ...
-
-    def send(self, peer: str, request_id: str, data: bytes) -> None: ...
-
-    def worked_off(self, frames: int, junk: int) -> None: ...
-
-    def close(self) -> None: ...
-
-
-MakeLink = Callable[[Callable[[Message], None]], Link]
 
 
 class Pump(Message, frozen=True, kw_only=True):
     """To oneself: go on sending after what has come in meanwhile."""
-
-
-class FromLink(Message, frozen=True, kw_only=True):
-    """What a link said, with the incarnation that it belongs to: an older link's peers are not here."""
-
-    incarnation: int
-    message: Any
 
 
 class Dispatcher(ProductActor):
@@ -108,7 +84,6 @@ class Dispatcher(ProductActor):
         self._desk = Desk(queue, retry, breaker)
         self._link: Link | None = None
         self._net = Interval(NET_S)
-        self._recovered_us = 0
         self._pumping = False
         self.view: dict[str, Any] = {}
         self._handlers: dict[type, Callable[[Any], Effects]] = {
@@ -132,24 +107,21 @@ class Dispatcher(ProductActor):
             PeerStarted: self._peer_started,
             PeerBeat: self._peer_beat,
             FrameRefused: self._desk.refused,
-            LinkFlooded: _flooded,
+            LinkFlooded: flooded,
         }
 
     # --- life ------------------------------------------------------------------------------------------
 
     def recover(self) -> None:
         """Read what the rows remember: the pause and how long answers take."""
-        self._reader = Reader(self._database)
-        self._desk.paused = self._reader.meta(PAUSED) == "1"
-        for kind in PHASES:
-            samples = self._reader.run_time_samples(kind, SAMPLES)
-            self._desk.run_times.load(kind, (us / clock.US for us in reversed(samples)))
+        self._backlog = Backlog(self._database)
+        self._backlog.recover(self._desk)
 
     def on_start(self) -> None:
         """Whatever was sent before becomes due again after the grace; then the link opens."""
         now_us = clock.utc_us()
-        self._recovered_us = now_us + int(self._queue.grace_s * clock.US)
-        self.write(RecoverLeases(due_us=self._recovered_us, at_us=now_us))
+        self._backlog.recovered_us = now_us + int(self._queue.grace_s * clock.US)
+        self.write(RecoverLeases(due_us=self._backlog.recovered_us, at_us=now_us))
         incarnation, me = self.incarnation, self.handle(self.id)
         tell = me.tell
 
@@ -175,7 +147,7 @@ class Dispatcher(ProductActor):
             now_us = clock.utc_us()
             due_us = now_us + int(self._queue.grace_s * clock.US)
             self.write(RecoverLeases(due_us=due_us, at_us=now_us), reply=False)
-        self._reader.close()
+        self._backlog.close()
 
     def on_failure(self, *_why: Any) -> None:
         """A crash: the next incarnation needs the endpoint."""
@@ -222,7 +194,7 @@ class Dispatcher(ProductActor):
         now, now_us = clock.now(), clock.utc_us()
         desk = self._desk
         if desk.buffer.missed and len(desk.buffer) * 2 < desk.buffer.limit and desk.peers.has_room():
-            self._refill(now_us)
+            self.carry_out(self._backlog.refill(desk, now_us))
         effects = desk.plan(now, now_us, self._queue.startup_batch)
         if effects:
             self.carry_out(effects)
@@ -233,34 +205,6 @@ class Dispatcher(ProductActor):
     def _pump_on(self, _message: Pump) -> Effects:
         self._pumping = False
         return []
-
-    def _refill(self, now_us: int) -> None:
-        desk = self._desk
-        room = desk.buffer.room()
-        if room <= 0:
-            return
-        known = desk.known_ids()
-        rows = self._reader.due(now_us, room, known)
-        desk.buffer.missed = len(rows) >= room
-        for row in rows:
-            self.carry_out(desk.offer_row(self._work(row), row.payload_crc, now_us))
-
-    def _work(self, row: RequestRow) -> Work:
-        due_us = row.requested_us if row.next_attempt_at is None else row.next_attempt_at
-        return Work(
-            row.request_id,
-            row.name,
-            row.kind,
-            row.payload,
-            due_us,
-            row.priority,
-            row.trace_id,
-            # What a restart or a lost link made due again is not charged to the retry budget.
-            row.failures > 0 and row.status == "retry" and due_us > self._recovered_us,
-            row.origin,
-            row.requested_us,
-            row.sends,
-        )
 
     def _admitted(self, message: Admitted) -> Effects:
         self._desk.offer(message)
@@ -286,9 +230,7 @@ class Dispatcher(ProductActor):
 
     def _settled(self, message: Settled) -> Effects:
         if self._desk.settle(message, clock.now()):
-            row = self._reader.request(message.request_id)
-            if row is not None and row.status in ("pending", "retry"):
-                return self._desk.offer_row(self._work(row), row.payload_crc, clock.utc_us())
+            return self._backlog.offer(self._desk, message.request_id, clock.utc_us())
         return []
 
     # --- receiving -------------------------------------------------------------------------------------
@@ -349,19 +291,11 @@ class Dispatcher(ProductActor):
         effects = presence.returns(now, now_us) + presence.watch(now, now_us) + desk.expire(now, now_us)
         if desk.flush.due(now):
             if len(desk.buffer) * 2 < desk.buffer.limit:
-                self._refill(now_us)
+                effects = effects + self._backlog.refill(desk, now_us)
             effects = effects + desk.defer(now_us, self._queue.startup_batch)
             if self._net.due(now):
-                effects = effects + self._unknown_leases(now_us)
+                effects = effects + self._backlog.forgotten(desk, now_us, self._queue.buffer)
             self._look()
-        return effects
-
-    def _unknown_leases(self, now_us: int) -> Effects:
-        """Rows in state sent whose lease is not here, long overdue: they would wait for ever."""
-        effects: Effects = []
-        for row in self._reader.expired(now_us, self._queue.buffer):
-            if not self._desk.knows(row.request_id):
-                effects.append(self._desk.overdue(row.request_id, row.sends, now_us))
         return effects
 
     def _look(self) -> None:
@@ -372,19 +306,7 @@ class Dispatcher(ProductActor):
             "in_flight": len(desk.flight),
             "buffered": len(desk.buffer),
             "sent": desk.sent,
-            "workers": [
-                {
-                    "id": peer.id,
-                    "state": "connected",
-                    "pid": peer.pid,
-                    "busy": len(peer.holding),
-                    "capacity": peer.capacity,
-                    "version": peer.version,
-                    "encoding": peer.encoding,
-                    "last_beat_us": peer.beat_at_us,
-                }
-                for peer in desk.peers.all()
-            ],
+            "workers": [peer.figures() for peer in desk.peers.all()],
             "breakers": [breaker.snapshot() for breaker in desk.peers.breakers.values()],
         }
 
@@ -410,15 +332,3 @@ class Dispatcher(ProductActor):
             message.reply_to.tell(Ack(tag=message.tag, value={"in_flight": len(self._desk.flight)}))
         self._look()
         return []
-
-
-def _flooded(message: LinkFlooded, _now: float, _now_us: int) -> Effects:
-    data = {"link": message.link, "junk": message.junk, "per_s": message.per_s}
-    body = (
-        f"More than {message.per_s:g} messages a second are no answers. They are kept as dead letters at that"
-        " rate; who sends them waits, and honest answers go first come, first served among all connections."
-    )
-    return [
-        Event("link.flooded", data, "warning"),
-        Alarm(f"flooded:{message.link}", f"The {message.link} link is flooded", body),
-    ]
