@@ -229,8 +229,10 @@ def _(scene: Scene) -> Said:
 
 
 @way("data.refused")
-def _(scene: Scene) -> Said:
-    return scene.line(f"backtest --data {scene.csv(scene.changed(9, 4, 500))} --kind sma")
+def _(scene: Scene) -> FoldwardError:
+    from foldward.data.cache import Cache
+
+    return caught(Cache(scene.folder / "cache").ensure, scene.csv(scene.changed(9, 4, 500)))
 
 
 @way("data.not_found")
