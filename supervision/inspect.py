@@ -18,38 +18,23 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pykka import ActorDeadError, Timeout
-
-from supervision._clock import real, utcnow
-from supervision.errors import NotFound, SupervisorError
+from supervision._clock import real
+from supervision._lines import MAX_LINE, PROTOCOL, InspectError, as_error, encode, refusal, reply, request
+from supervision._verbs import Verb, built_in
 from supervision.root import Root
 
-if TYPE_CHECKING:
-    from supervision.report import CrashReport
+__all__ = ["MAX_LINE", "PROTOCOL", "Client", "InspectError", "Server", "Verb"]
 
-PROTOCOL = 1
-MAX_LINE = 16 * 1024 * 1024  # bytes, either way
 MAX_PATH = 100  # bytes; sun_path holds 108 on Linux, less elsewhere
 MAX_CONNECTIONS = 256
 BACKLOG = 1024  # the kernel refuses at once what does not fit
 IDLE_S = 600.0
 SEND_S = 10.0  # a client that does not take its answer gives its place free
 
-Verb = Callable[[dict[str, Any]], Any]
 _BUSY = {"code": "supervision.no_answer", "message": f"{MAX_CONNECTIONS} requests are being answered already"}
 _TOO_LONG = {"code": "inspect.too_long", "message": f"a request has at most {MAX_LINE} bytes"}
-
-
-class InspectError(Exception):
-    """The server refused: `code` is stable and dotted, `details` what else it said."""
-
-    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = dict(details or {})
 
 
 class Server:
@@ -70,7 +55,7 @@ class Server:
         self.root = root
         self.path = Path(path)
         self.outgoing = outgoing
-        self.verbs: dict[str, Verb] = {**_built_in(root), **(verbs or {})}
+        self.verbs: dict[str, Verb] = {**built_in(root), **(verbs or {})}
         self._socket: socket.socket | None = None
         # In the order in which they were last answered; the value says whether an answer is under way.
         self._connections: dict[socket.socket, bool] = {}
@@ -88,9 +73,7 @@ class Server:
         self._clear_stale()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            os.fchmod(
-                listener.fileno(), 0o600
-            )  # Linux makes the file with this mode: no moment of being open
+            os.fchmod(listener.fileno(), 0o600)  # the file is made with this mode: never open to others
             listener.bind(str(self.path))
             self.path.chmod(0o600)
             listener.listen(BACKLOG)
@@ -133,23 +116,15 @@ class Server:
     def answer(self, line: bytes) -> dict[str, Any]:
         """The reply to one request line; never raises."""
         try:
-            request = _decode(line)
-            version, name = request.get("v", PROTOCOL), request.get("verb", "")
-            if version is True or version != PROTOCOL:
-                raise InspectError("inspect.version", f"this server speaks version {PROTOCOL}")
-            if not isinstance(name, str):
-                raise InspectError("inspect.request", "verb is a text")
+            name, args = request(line)
             verb = self.verbs.get(name)
             if verb is None:
                 near = difflib.get_close_matches(name[:80], self.verbs, 1)
                 known = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(self.verbs))}"
                 raise InspectError("inspect.unknown_verb", f"no verb {name[:80]!r}: {known}")
-            args = request.get("args", {})
-            if not isinstance(args, dict):
-                raise InspectError("inspect.request", "args is a JSON object")
-            return {"v": PROTOCOL, "ok": True, "result": verb(args)}
+            return reply(verb(args))
         except Exception as error:  # whatever a verb raises is its answer, never the server's end
-            return {"v": PROTOCOL, "ok": False, "error": _refusal(error)}
+            return refusal(as_error(error))
 
     def _clear_stale(self) -> None:
         """Remove the socket of a server that is gone; somebody who answers keeps it."""
@@ -190,7 +165,7 @@ class Server:
             if full:
                 with connection, contextlib.suppress(OSError):
                     connection.setblocking(False)
-                    connection.send(_encode({"v": PROTOCOL, "ok": False, "error": _BUSY}))
+                    connection.send(encode(refusal(_BUSY)))
             else:
                 self._spawn(self._serve, "supervision-inspect-client", connection)
 
@@ -222,9 +197,9 @@ class Server:
                     if not line or not self._mark(connection, busy=True):
                         return
                     whole = len(line) <= MAX_LINE
-                    answer = self.answer(line) if whole else {"v": PROTOCOL, "ok": False, "error": _TOO_LONG}
+                    answer = self.answer(line) if whole else refusal(_TOO_LONG)
                     connection.settimeout(SEND_S)
-                    connection.sendall(_encode(self.outgoing(answer)))
+                    connection.sendall(encode(self.outgoing(answer)))
                     if not whole or not self._mark(connection, busy=False):
                         return
         except OSError:
@@ -247,12 +222,12 @@ class Client:
         Raises InspectError (refused by the server), ConnectionError (nobody answers on the path),
         TimeoutError (no answer within `timeout` seconds).
         """
-        request = _encode({"v": PROTOCOL, "verb": verb, "args": args})
+        asked = encode({"v": PROTOCOL, "verb": verb, "args": args})
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
             try:
                 connection.connect(str(self.path))
-                connection.sendall(request)
+                connection.sendall(asked)
                 with connection.makefile("rb") as lines:
                     line = lines.readline(MAX_LINE + 1)
             except TimeoutError:
@@ -261,92 +236,13 @@ class Client:
                 raise ConnectionError(f"nobody answers on {self.path}: {fault}") from fault
         if not line.endswith(b"\n"):
             raise ConnectionError(f"the answer to {verb!r} on {self.path} broke off")
-        reply = json.loads(line)
-        if reply.get("ok"):
-            return reply.get("result")
-        error = dict(reply.get("error") or {})
+        said = json.loads(line)
+        if said.get("ok"):
+            return said.get("result")
+        error = dict(said.get("error") or {})
         raise InspectError(error.pop("code", "internal"), error.pop("message", "refused"), error)
 
 
 def _shut(connection: socket.socket, how: int) -> None:
     with contextlib.suppress(OSError):  # closed already, by either side
         connection.shutdown(how)
-
-
-def _built_in(root: Root) -> dict[str, Verb]:
-    def report(entry: CrashReport) -> dict[str, Any]:
-        return entry.as_dict()
-
-    def crashes(args: dict[str, Any]) -> list[dict[str, Any]]:
-        return [report(entry) for entry in root.crashes(None if args.get("id") is None else _id(args))]
-
-    def restart(args: dict[str, Any]) -> dict[str, Any]:
-        id = _id(args)
-        handle = root.supervisor_of(id).cycle_child(id, timeout=_number(args, "within_s", 30.0, 3600.0))
-        return {"id": id, "incarnation": None if handle is None else handle.incarnation}
-
-    def stop(_args: dict[str, Any]) -> dict[str, Any]:
-        root.request_end()
-        return {"stopping": True}
-
-    return {
-        "ping": lambda _args: {"pid": os.getpid(), "root": root.id, "alive": root.alive},
-        "tree": lambda _args: {"version": 1, "at": utcnow().isoformat(), **root.snapshot()},
-        "child": lambda args: root.find(_id(args)),
-        "crashes": lambda args: [
-            report(r) for r in root.crashes(None if args.get("id") is None else _id(args))
-        ],
-        "stacks": lambda _args: root.stacks(),
-        "zombies": lambda _args: root.zombies(),
-        "counters": lambda _args: root.counters(),
-        "restart": restart,
-        "stop": stop,
-    }
-
-
-def _id(args: Mapping[str, Any]) -> str:
-    id = args.get("id")
-    if not isinstance(id, str):
-        raise InspectError("inspect.request", "this verb needs an id")
-    return id
-
-
-def _number(args: Mapping[str, Any], key: str, default: float, most: float) -> float:
-    value = args.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
-        raise InspectError("inspect.request", f"{key} is a number above 0, at most {most:g}")
-    return float(value)
-
-
-def _decode(line: bytes) -> dict[str, Any]:
-    try:
-        request = json.loads(line)
-    except ValueError as error:  # also bytes that are not UTF-8, and integers of thousands of digits
-        raise InspectError("inspect.request", f"not JSON: {error}") from error
-    except RecursionError as error:
-        raise InspectError("inspect.request", "not JSON: nested too deeply") from error
-    if not isinstance(request, dict):
-        raise InspectError("inspect.request", "a request is a JSON object")
-    return request
-
-
-def _refusal(error: Exception) -> dict[str, Any]:
-    code = getattr(error, "code", None)
-    if isinstance(error, InspectError):
-        return {**error.details, "code": error.code, "message": error.message}
-    if isinstance(code, str):
-        details = error.as_dict() if hasattr(error, "as_dict") else {}
-        return {**details, "code": code, "message": str(error)}
-    if isinstance(error, NotFound):
-        return {"code": "supervision.not_found", "message": str(error)}
-    if isinstance(error, Timeout | TimeoutError):
-        return {"code": "supervision.no_answer", "message": str(error)}
-    if isinstance(error, ActorDeadError):
-        return {"code": "supervision.core_down", "message": str(error)}
-    if isinstance(error, SupervisorError):
-        return {"code": f"supervision.{type(error).__name__.lower()}", "message": str(error)}
-    return {"code": "internal", "message": f"{type(error).__name__}: {error}"}
-
-
-def _encode(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=str).encode() + b"\n"
