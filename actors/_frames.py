@@ -34,7 +34,10 @@ def reason_of(code: str) -> str:
 
 def readable_id(raw: bytes) -> str | None:
     """The request id in bytes that are no message, if it can be read."""
-    found = _ID.search(raw[:_READABLE])
+    head = raw[:_READABLE]
+    if b"request" not in head.lower():  # the pattern alone takes a third of a millisecond over noise
+        return None
+    found = _ID.search(head)
     return None if found is None else found[1].decode().lower()
 
 

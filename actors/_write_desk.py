@@ -99,9 +99,9 @@ class WriteDesk:
                 break
         return replies
 
-    def give_up(self) -> list[Reply]:
-        """At the end: whoever still waits hears that nothing was stored."""
-        waiting, self._kept = self._kept, []
+    def give_up(self, others: Sequence[Write] = ()) -> list[Reply]:
+        """At the end: whoever still waits, here or among `others`, hears that nothing was stored."""
+        waiting, self._kept = [*self._kept, *others], []
         code, error = self.trouble or ("storage.fenced", "the writer has stopped")
         return [_failed(write, code, error) for write in waiting]
 

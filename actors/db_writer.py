@@ -15,11 +15,12 @@ from typing import Any
 from loguru import logger
 
 from actors._base import ProductActor
+from actors._letters import Letters, is_letter
 from actors._write_desk import Reply, WriteDesk
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError
 from foldward.contracts.facts import CountUp, Prune
-from foldward.contracts.messages import Tick, Write
+from foldward.contracts.messages import Message, Tick, Write
 from foldward.settings import StorageTable
 from storage import Writer, open_writer
 
@@ -27,7 +28,12 @@ HANG_AFTER_S = 60.0
 TICK_S = 1.0  # how often a full disk is tried again, and idle time is looked for
 RETENTION_S = 60.0  # how often retention begins a round
 PRUNE_ROWS = 1000
+FOLD_EVERY = 8  # groups of dead letters
 DAY_US = 86_400 * clock.US
+
+
+class LettersDue(Message, frozen=True, kw_only=True):
+    """To oneself: dead letters wait for their commit."""
 
 
 class DBWriter(ProductActor):
@@ -43,6 +49,10 @@ class DBWriter(ProductActor):
         self._database = Path(database)
         self._settings = settings
         self._writer: Writer | None = None
+        self._letters = Letters()
+        self._letters_asked = False
+        self._groups = 0
+        self._in_hand: Sequence[Any] = ()
         self._idle = True
         self._retention_at = 0.0
         self._rounds: list[Prune] = []
@@ -66,15 +76,18 @@ class DBWriter(ProductActor):
         """The inbox was drained before: one last attempt for what the disk refused, then close."""
         if self._writer is not None:
             _answer(self._desk.retry())
+            _answer(self._desk.take(self._letters.take_all()))
             self._let_go(self._writer)
 
     def on_failure(self, *_: Any) -> None:
         """A bug of ours: the successor needs the file, and who waits must not wait for ever."""
         if self._writer is not None:
-            self._let_go(self._writer)
+            # What was being handled comes again by itself.
+            again = {id(message) for message in self._in_hand}
+            self._let_go(self._writer, [one for one in self._letters.take_all() if id(one) not in again])
 
-    def _let_go(self, writer: Writer) -> None:
-        _answer(self._desk.give_up())
+    def _let_go(self, writer: Writer, letters: Sequence[Write] = ()) -> None:
+        _answer(self._desk.give_up(letters))
         writer.close()
 
     def fence(self) -> None:
@@ -85,14 +98,45 @@ class DBWriter(ProductActor):
     # --- work ------------------------------------------------------------------------------------------
 
     def drain(self, batch: Sequence[Any]) -> None:
-        """Everything that waits, in its order, in as few transactions as the batch size allows."""
-        writes = [message for message in batch if isinstance(message, Write)]
+        """Everything that waits, in its order, in as few transactions as the batch allows; then letters."""
+        self._in_hand = batch
+        writes = []
+        for message in batch:
+            if isinstance(message, Write):
+                if is_letter(message):
+                    self._letters.add(message)
+                else:
+                    writes.append(message)
+            elif isinstance(message, LettersDue):
+                self._letters_asked = False
         if writes:
             self._idle = False
             _answer(self._desk.take(writes))
             self._look_at_disk()
+        if self._letters:
+            self._post()
         if any(isinstance(message, Tick) for message in batch):
             self._tick()
+        self._in_hand = ()
+
+    def _post(self) -> None:
+        """One step at a time, for good work that came meanwhile goes first: a group of letters, or the log.
+
+        Letters fill the log fast, and the commit that makes it too long copies it into the file: that should
+        not be the commit of an answer.
+        """
+        if self._groups >= FOLD_EVERY and self._writer is not None:
+            self._groups = 0
+            self._writer.fold()
+        elif group := self._letters.take(clock.now()):
+            self._groups += 1
+            self._idle = False
+            _answer(self._desk.take(group))
+            self._letters.done()
+            self._look_at_disk()
+        if self._letters and not self._letters_asked:
+            self._letters_asked = True
+            self.after(self._letters.wait_s(clock.now()), LettersDue())
 
     def on_receive(self, message: Any) -> None:
         """One message alone."""

@@ -224,6 +224,16 @@ class Writer:
                 raise storage_error(error, f"checkpoint of {self.path}") from error
         return True
 
+    def fold(self) -> None:
+        """Copy what the log holds into the file, as far as no reader still needs it there.
+
+        SQLite does that by itself at the commit that makes the log too long; whoever writes much that nobody
+        waits for does it before, in small parts. What is wrong with the disk is said by the next commit.
+        """
+        with self._busy, contextlib.suppress(apsw.Error):
+            if not self._fenced and not self._closed:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
     def backup(self, target: str | Path) -> dict[str, Any]:
         """A checked copy while others read; from this connection, between two transactions."""
         from storage.maintenance import copy_database

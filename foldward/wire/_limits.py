@@ -15,6 +15,7 @@ LARGEST = 2**64 - 1  # no integer on the wire is beyond it, on either side of 0
 _JSON_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _SEXP_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|\(|\)', re.DOTALL)
 
+_FIRST = (b"{", b"[", b"(")
 _NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 _PASSES = 6
 
@@ -23,7 +24,10 @@ def check_limits(raw: bytes, *, max_frame: int = MAX_FRAME) -> None:
     """Raise WireError `wire.oversize` or `wire.too_deep`, with the byte position, for what is beyond them."""
     if len(raw) > max_frame:
         raise WireError("wire.oversize", raw, max_frame, f"{len(raw)} bytes, allowed are {max_frame}")
-    sexp = raw[:1] == b"("
+    first = raw[:1]
+    if first not in _FIRST:  # it is no message, however deep: noise is full of brackets
+        return
+    sexp = first == b"("
     openers = raw.count(b"(") if sexp else raw.count(b"[") + raw.count(b"{")
     if openers <= MAX_DEPTH or (not sexp and b"\\" not in raw and _shallow(raw)):
         return

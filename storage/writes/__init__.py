@@ -13,7 +13,7 @@ from typing import Any
 from foldward.contracts import facts
 from storage.writes._admission import admit_request, admit_requests
 from storage.writes._answers import apply_result, apply_results
-from storage.writes._dead import hold_dead_letter, settle_dead_letter
+from storage.writes._dead import hold_dead_letter, hold_dead_letters, settle_dead_letter
 from storage.writes._leases import lease_request, lease_requests, recover_leases, return_lease
 from storage.writes._records import count_up, finish_run, finish_wfv, prune, set_meta, start_run, start_wfv
 from storage.writes._requests import (
@@ -54,6 +54,7 @@ WRITES: dict[type[facts.Fact], Callable[[Session, Any], Any]] = {
 RUNS: dict[type[facts.Fact], Callable[[Session, Sequence[Any]], list[Any]]] = {
     facts.AdmitRequest: admit_requests,
     facts.ApplyResult: apply_results,
+    facts.HoldDeadLetter: hold_dead_letters,
     facts.LeaseRequest: lease_requests,
 }
 
@@ -72,6 +73,7 @@ __all__ = [
     "finish_wfv",
     "give_up",
     "hold_dead_letter",
+    "hold_dead_letters",
     "import_strategies",
     "lease_request",
     "lease_requests",

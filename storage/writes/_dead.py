@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from foldward.contracts.facts import HoldDeadLetter, SettleDeadLetter
+from storage.writes._bulk import Bulk
 from storage.writes._secrets import without_secrets
 from storage.writes._session import Session
 
@@ -25,14 +29,27 @@ _OF_REQUEST = (
     "SELECT id, size FROM dead_letters WHERE request_id = ? AND direction = 'request'"
     " ORDER BY id DESC LIMIT 1"
 )
-_INSERT = (
-    "INSERT INTO dead_letters (reason, code, error, state, direction, first_seen, last_seen, peer,"
-    " request_id, trace_id, name, identity, size, payload_crc, payload)"
-    " VALUES (?, ?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+_COLUMNS = (
+    "reason, code, error, direction, first_seen, last_seen, peer, request_id, trace_id, name, identity, size,"
+    " payload_crc, payload, state"
+)
+_INSERT = f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({'?, ' * 14}'held') RETURNING id"
+_INSERT_MANY = Bulk(
+    14, f"INSERT INTO dead_letters ({_COLUMNS}) SELECT v.*, 'held' FROM ({{rows}}) AS v", heavy=13
 )
 _NAME_OF = (
     "SELECT name FROM oos_queue WHERE request_id = ?1"
     " UNION ALL SELECT name FROM results WHERE request_id = ?1 LIMIT 1"
+)
+_NAMES_OF = (
+    "SELECT json_group_object(request_id, name) FROM (SELECT asked.value AS request_id, coalesce("
+    "(SELECT name FROM oos_queue WHERE request_id = asked.value),"
+    " (SELECT name FROM results WHERE request_id = asked.value)) AS name FROM json_each(?) AS asked)"
+    " WHERE name IS NOT NULL"
+)
+_STANDING = (
+    "SELECT json_group_array(asked.value) FROM json_each(?) AS asked CROSS JOIN dead_letters AS d"
+    " ON d.identity = unhex(asked.value) AND d.state = 'held'"
 )
 _OLDEST_CLOSED = "SELECT id, size FROM dead_letters WHERE state <> 'held' ORDER BY closed_at LIMIT 50"
 _RELEASE = (
@@ -99,6 +116,81 @@ def hold_dead_letter(session: Session, fact: HoldDeadLetter) -> dict[str, Any]:
         trace_id=fact.trace_id,
         name=name,
     )
+    return _was_held(session, fact, dead_id, count)
+
+
+def hold_dead_letters(session: Session, facts: Sequence[HoldDeadLetter]) -> list[dict[str, Any]]:
+    """The same for many letters; what became of each, in their order."""
+    size = sum(len(fact.payload) for fact in facts)
+    near = (
+        session.dead_rows + len(facts) > session.dead_max_rows
+        or session.dead_bytes + size > session.dead_max_bytes
+    )
+    if near or any(fact.direction == "request" for fact in facts):
+        return [hold_dead_letter(session, fact) for fact in facts]
+    letters = [without_secrets(fact, "error") for fact in facts]
+    identities = [_identity(fact.direction, fact.request_id, fact.payload) for fact in letters]
+    known = _standing(session, identities)
+    names = _names(session, letters)
+    rows: list[tuple[Any, ...]] = []
+    places: list[int] = []
+    for place, (fact, identity) in enumerate(zip(letters, identities, strict=True)):
+        if identity not in known:
+            known.add(identity)
+            places.append(place)
+            name = None if fact.request_id is None else names.get(fact.request_id)
+            rows.append(_row(fact, identity, fact.direction, name))
+    session.many(_INSERT_MANY, rows)
+    # One statement after the other in one transaction, and the ids only ever rise: they are consecutive.
+    first = session.connection.last_insert_rowid() - len(rows) + 1
+    new = dict(zip(places, range(first, first + len(rows)), strict=True))
+    session.dead(len(rows), sum(row[11] for row in rows))
+    outcomes = []
+    for place, (fact, identity) in enumerate(zip(letters, identities, strict=True)):
+        session.count(f"dead_letter.{fact.reason}")
+        dead_id, count = new.get(place, 0), 1
+        if not dead_id:
+            dead_id, count = session.execute(
+                _SAME, (identity, fact.at_us, fact.error, fact.code, fact.reason, fact.peer)
+            ).get
+        outcomes.append(_was_held(session, fact, dead_id, count))
+    return outcomes
+
+
+def _standing(session: Session, identities: Sequence[bytes]) -> set[bytes]:
+    asked = msgspec.json.encode(list({identity.hex() for identity in identities})).decode()
+    found = session.execute(_STANDING, (asked,)).get
+    return {bytes.fromhex(one) for one in msgspec.json.decode(found)}
+
+
+def _names(session: Session, letters: Sequence[HoldDeadLetter]) -> dict[str, str]:
+    asked = list({fact.request_id for fact in letters if fact.request_id is not None})
+    if not asked:
+        return {}
+    found = session.execute(_NAMES_OF, (msgspec.json.encode(asked).decode(),)).get
+    return msgspec.json.decode(found, type=dict[str, str])
+
+
+def _row(fact: HoldDeadLetter, identity: bytes, direction: str, name: str | None) -> tuple[Any, ...]:
+    return (
+        fact.reason,
+        fact.code,
+        fact.error,
+        direction,
+        fact.at_us,
+        fact.at_us,
+        fact.peer,
+        fact.request_id,
+        fact.trace_id,
+        name,
+        identity,
+        len(fact.payload),
+        zlib.crc32(fact.payload),
+        fact.payload,
+    )
+
+
+def _was_held(session: Session, fact: HoldDeadLetter, dead_id: int, count: int) -> dict[str, Any]:
     if fact.request_id is not None:
         session.event(
             fact.request_id,

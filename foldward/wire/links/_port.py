@@ -232,3 +232,4 @@ class Port:
                 batch.append((peer, request_id, data))
         if batch:
             self._send_batch(batch)
+            self._pace.sent(len(batch), clock.now())

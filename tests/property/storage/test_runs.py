@@ -8,7 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foldward.contracts.facts import AdmitRequest, ApplyResult, FailAttempt, ImportStrategies, LeaseRequest
+from foldward.contracts.facts import (
+    AdmitRequest,
+    ApplyResult,
+    FailAttempt,
+    GiveUp,
+    HoldDeadLetter,
+    ImportStrategies,
+    LeaseRequest,
+    SettleDeadLetter,
+)
 from foldward.contracts.jobs import Backtest, Result, Strategy
 from foldward.settings import StorageTable
 from foldward.wire import dumps
@@ -21,7 +30,16 @@ IDS = st.integers(0, 7)
 NAMES = st.sampled_from(["a", 'b"\u0000\n', "ß", "d"])
 DIGESTS = st.sampled_from([None, "sha256:x", "sha256:y"])
 NUMBER = st.none() | st.floats(-2, 2)
-TABLES = ("oos_queue", "results", "strategies", "events", "counters", "latencies", "trade_lists")
+TABLES = (
+    "oos_queue",
+    "results",
+    "strategies",
+    "events",
+    "counters",
+    "latencies",
+    "trade_lists",
+    "dead_letters",
+)
 
 
 def rid(n):
@@ -99,7 +117,36 @@ REDEFINE = st.builds(
     NAMES,
     st.integers(0, 1),
 )
+LETTER = st.builds(
+    lambda n, reason, payload, error, direction, at: HoldDeadLetter(
+        reason=reason,
+        code=f"wire.{reason}",
+        error=error,
+        payload=payload,
+        at_us=T0 + at,
+        direction=direction,
+        peer="p",
+        request_id=None if n is None else rid(n),
+    ),
+    st.none() | IDS,
+    st.sampled_from(["schema", "oversize"]),
+    st.sampled_from([b"", b"x", b"\xff\x00", b"long" * 9]),
+    st.sampled_from(["e", "password=hunter2"]),
+    st.sampled_from(["result", "result", "message"]),
+    IDS,
+)
+SETTLE = st.builds(
+    lambda n, state: SettleDeadLetter(dead_id=n, state=state, outcome="applied", at_us=T0 + 7),
+    st.integers(1, 5),
+    st.sampled_from(["held", "replayed", "dropped"]),
+)
+GIVE_UP = st.builds(
+    lambda n: GiveUp(request_id=rid(n), reason="exhausted", code="c", error="e", at_us=T0 + 8), IDS
+)
 RUN = st.one_of(
+    st.lists(LETTER, min_size=1, max_size=9),
+    st.lists(SETTLE, min_size=1, max_size=2),
+    st.lists(GIVE_UP, min_size=1, max_size=1),
     st.lists(ADMIT, min_size=1, max_size=9),
     st.lists(LEASE, min_size=1, max_size=9),
     st.lists(ANSWER, min_size=1, max_size=9),
@@ -151,7 +198,8 @@ def test_runs_and_single_facts_leave_the_same_file_and_the_same_answers(runs):
         found = {}
         for way in ("together", "singly"):
             path = Path(folder) / f"{way}.db"
-            writer = open_writer(path, StorageTable(synchronous="NORMAL"))
+            # Few letters have room, so that the bound is met as well.
+            writer = open_writer(path, StorageTable(synchronous="NORMAL", dead_max_rows=7))
             writer.apply([first])
             if way == "together":
                 outcomes = writer.apply(facts)

@@ -5,10 +5,11 @@ import pytest
 from freezegun import freeze_time
 from writer_tree import ask, writer_tree
 
+from actors._letters import AT_ONCE
 from actors._write_desk import WriteDesk
-from actors.db_writer import DBWriter, retention
+from actors.db_writer import FOLD_EVERY, DBWriter, LettersDue, retention
 from foldward.contracts.errors import StorageError
-from foldward.contracts.facts import AdmitRequest, CountUp, Prune, SetMeta
+from foldward.contracts.facts import AdmitRequest, CountUp, HoldDeadLetter, Prune, SetMeta
 from foldward.contracts.messages import Tick, Write, Written
 from foldward.settings import RetentionTable, StorageTable
 from storage.reads import Reader
@@ -305,3 +306,106 @@ def test_a_checkpoint_that_fails_is_told(actor, monkeypatch):
     monkeypatch.setattr(actor._writer, "checkpoint", failing)
     actor.drain([Tick()])
     assert told == ["critical"]
+
+
+# --- dead letters wait for good work
+
+
+def letter(number, address=None):
+    fact = HoldDeadLetter(
+        reason="schema", code="wire.missing_field", error="", payload=b"%d" % number, at_us=T0 + number
+    )
+    return Write(fact=fact, reply_to=address, tag=number)
+
+
+@pytest.fixture
+def applied(actor, monkeypatch):
+    """What each transaction held; no timer is armed."""
+    apply, seen = actor._writer.apply, []
+
+    def watched(facts):
+        seen.append([getattr(fact, "key", None) or int(fact.payload) for fact in facts])
+        return apply(facts)
+
+    monkeypatch.setattr(actor._writer, "apply", watched)
+    monkeypatch.setattr(actor, "after", lambda seconds, message: seen.append(type(message)))
+    return seen
+
+
+def flood(actor, applied):
+    """Use up what may go at once; one step of them folds the log."""
+    for number in range(AT_ONCE + 1):
+        actor.drain([letter(1000 + number)])
+    actor.drain([LettersDue()])
+    applied.clear()
+
+
+def test_good_work_has_a_commit_of_its_own_before_the_letters(actor, applied, freezer):
+    actor.drain([letter(1), write_to(None), letter(2)])
+    assert applied == [["k"], [1, 2]]
+
+
+def test_many_letters_go_together_and_good_work_between_them_waits_for_none(actor, applied, freezer):
+    flood(actor, applied)
+    inbox = Inbox()
+    for number in range(5):
+        actor.drain([letter(number, inbox)])
+    actor.drain([write_to(None)])
+    assert applied == [LettersDue, ["k"]]
+    assert inbox.take() == []
+    freezer.tick(0.021)
+    actor.drain([LettersDue()])
+    assert applied == [LettersDue, ["k"], [0, 1, 2, 3, 4]]
+    assert [(answer.tag, answer.ok) for answer in inbox.take()] == [(number, True) for number in range(5)]
+
+
+def test_the_log_is_folded_beside_the_letters_not_at_the_commit_of_an_answer(
+    actor, applied, freezer, monkeypatch
+):
+    fold = actor._writer.fold
+    monkeypatch.setattr(actor._writer, "fold", lambda: (applied.append("fold"), fold()))
+    for number in range(FOLD_EVERY + 1):
+        actor.drain([letter(number)])
+    assert applied == [*([number] for number in range(FOLD_EVERY)), "fold", LettersDue]
+    actor.drain([LettersDue(), write_to(None)])
+    assert applied[-2:] == [["k"], [FOLD_EVERY]]
+
+
+def test_letters_that_wait_at_a_stop_are_written(actor, applied, freezer):
+    flood(actor, applied)
+    inbox = Inbox()
+    actor.drain([letter(1, inbox)])
+    actor.on_stop()
+    assert [answer.ok for answer in inbox.take()] == [True]
+    with Reader(actor._database) as reader:
+        assert reader.dead_counts()["held"] == AT_ONCE + 2
+
+
+def test_letters_that_wait_at_a_crash_are_refused_but_those_being_handled_come_again(
+    actor, applied, freezer, monkeypatch
+):
+    flood(actor, applied)
+    inbox = Inbox()
+    actor.drain([letter(1, inbox)])
+
+    def crash(writes):
+        raise ZeroDivisionError("a bug of ours")
+
+    monkeypatch.setattr(actor._desk, "take", crash)
+    with pytest.raises(ZeroDivisionError):
+        actor.drain([letter(2, inbox), write_to(inbox)])
+    actor.on_failure()
+    assert [(answer.tag, answer.ok, answer.code) for answer in inbox.take()] == [(1, False, "storage.fenced")]
+
+
+def test_while_the_disk_refuses_letters_are_kept_like_all_else(actor, freezer, monkeypatch):
+    monkeypatch.setattr(actor, "notify", lambda *_words: None)
+    actor._desk._store = Store()
+    actor._desk._store.code = "storage.disk_full"
+    inbox = Inbox()
+    actor.drain([letter(1, inbox)])
+    actor.drain([letter(2, inbox)])
+    assert (actor._desk.kept, inbox.take()) == (2, [])
+    actor._desk._store.code = None
+    actor.drain([Tick()])
+    assert [answer.ok for answer in inbox.take()] == [True, True]

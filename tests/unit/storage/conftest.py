@@ -11,6 +11,7 @@ from foldward.contracts.facts import (
     CancelRequests,
     FailAttempt,
     GiveUp,
+    HoldDeadLetter,
     ImportStrategies,
     LeaseRequest,
 )
@@ -88,6 +89,11 @@ class Facts:
             at_us=at_us + 500,
             peer=peer,
             unverified=unverified,
+        )
+
+    def letter(self, n=1, payload=b"no answer"):
+        return HoldDeadLetter(
+            reason="schema", code="wire.schema", error="", payload=payload, at_us=T0, request_id=request_id(n)
         )
 
     def imported(self, *strategies, at_us=T0 - 1_000_000):

@@ -183,3 +183,58 @@ def test_retention_keeps_the_row_of_a_held_letter(facts, do, reader):
     do(settled(1, "dropped"))
     assert do(Prune(what="error_rows", before_us=far)) == 1
     assert reader.request(ONE) is None
+
+
+# --- many in one transaction
+
+
+def test_many_letters_are_kept_as_each_would_be_alone(writer, facts, reader):
+    writer.apply([facts.admit(1, "alpha")])
+    letters = [
+        held(b"one"),
+        held(b"two", request_id=ONE),
+        held(b"one", at_us=T0 + 5, reason="schema"),
+        held(b"three", direction="message"),
+        held(b"two", request_id=ONE, at_us=T0 + 6),
+    ]
+    outcomes = writer.apply(letters)
+    assert [outcome.value for outcome in outcomes] == [
+        {"dead_id": 1, "count": 1},
+        {"dead_id": 2, "count": 1},
+        {"dead_id": 1, "count": 2},
+        {"dead_id": 3, "count": 1},
+        {"dead_id": 2, "count": 2},
+    ]
+    stored = [reader.dead_letter(number) for number in (1, 2, 3)]
+    assert [(one.payload, one.reason, one.count, one.last_seen - T0) for one in stored] == [
+        (b"one", "schema", 2, 5),
+        (b"two", "unparseable", 2, 6),
+        (b"three", "unparseable", 1, 0),
+    ]
+    counts, counters = reader.dead_counts(), reader.counters()
+    assert (counts["held"], counts["bytes"]) == (3, 11)
+    assert (counters["dead_letter.unparseable"], counters["dead_letter.schema"]) == (4, 1)
+    assert [step["event"] for step in reader.timeline(ONE)] == ["oos.requested"] + 2 * [
+        "dead_letter.held"
+    ]
+
+
+def test_ids_go_on_after_letters_that_were_held_before(writer, reader):
+    writer.apply([held(b"old")])
+    outcomes = writer.apply([held(b"%d" % number) for number in range(100)] + [held(b"old")])
+    assert [outcome.value["dead_id"] for outcome in outcomes] == [*range(2, 102), 1]
+    assert [reader.dead_letter(number).payload for number in (2, 65, 66, 101)] == [b"0", b"63", b"64", b"99"]
+
+
+def test_many_letters_need_few_statements(writer):
+    begun = []
+    writer._connection.set_exec_trace(lambda _cursor, text, _bindings: begun.append(text) or True)
+    writer.apply([held(b"%d" % number) for number in range(32)])
+    writer._connection.set_exec_trace(None)
+    assert [text[:6] for text in begun if "dead_letters" in text] == ["SELECT", "INSERT", "INSERT"]
+
+
+def test_a_letter_that_cannot_be_stored_takes_no_neighbour_with_it(writer, reader):
+    outcomes = writer.apply([held(b"good"), held(b"bad", direction="nowhere"), held(b"fine")])
+    assert [outcome.ok for outcome in outcomes] == [True, False, True]
+    assert reader.dead_counts()["held"] == 2

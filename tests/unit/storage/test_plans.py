@@ -95,6 +95,7 @@ def test_every_fact_of_a_request_finds_its_row_by_an_index(together, facts, writ
         many = [facts.imported(*(facts.strategy(f"s{n}") for n in range(90)))]
         for make in (facts.admit, facts.lease, facts.answer):
             many += [make(n, **({"name": f"s{n}"} if make == facts.admit else {})) for n in range(1, 86)]
+        many += [facts.letter(n) for n in (1, 1, 2)]
         outcomes = writer.apply([*many, facts.admit(90, name="s1"), facts.admit(1, name="s1")])
         assert all(outcome.ok for outcome in outcomes)
     else:

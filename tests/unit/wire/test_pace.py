@@ -1,6 +1,9 @@
-"""How fast a link may read while junk comes. Fifty junk messages a second are allowed here, ten at once."""
+"""How fast a link may read while junk comes. Fifty junk messages a second are allowed here, ten at once: five
+whenever they come, five more only while an answer is expected."""
 
-from foldward.wire.links._pace import AHEAD, CHUNK, Pace
+import pytest
+
+from foldward.wire.links._pace import AHEAD, CHUNK, EXPECT_S, GAP_S, SIP, Pace
 
 
 def read(pace: Pace, count: int, junk: int | None = None) -> None:
@@ -49,6 +52,7 @@ def test_junk_is_read_at_its_rate_and_no_faster() -> None:
 def test_what_was_read_in_ignorance_is_not_made_up_for_by_a_pause() -> None:
     pace = Pace(50.0)
     read(pace, 256, junk=256)
+    pace.sent(1, 0.0)
     assert pace.room(0.0) == 0
     assert pace.wait_s() == 0.02
     assert pace.room(0.02) == 1
@@ -57,19 +61,84 @@ def test_what_was_read_in_ignorance_is_not_made_up_for_by_a_pause() -> None:
 def test_junk_is_judged_before_more_is_read() -> None:
     pace = Pace(100.0)  # twenty at once
     read(pace, 11, junk=11)
-    assert pace.room(0.0) == CHUNK
-    read(pace, CHUNK)
     assert pace.room(0.0) == 0
-    pace.worked_off(CHUNK, CHUNK)
-    assert pace.room(0.0) == 1
+    pace.sent(1, 0.0)
+    assert pace.room(0.01) == SIP == 2
+    read(pace, SIP)
+    assert pace.room(0.02) == 0
+    pace.worked_off(SIP, SIP)
+    assert pace.room(0.03) == SIP
+
+
+def test_between_two_sips_there_is_a_gap_and_the_first_comes_that_long_after_the_request() -> None:
+    pace = Pace(100.0)
+    read(pace, 11, junk=11)
+    assert pace.room(0.5) == 0  # they were seen now
+    pace.sent(1, 1.0)
+    assert pace.room(1.0) == 0
+    assert pace.wait_s() == GAP_S == 0.0005
+    assert pace.room(1.001) == SIP
+    read(pace, SIP, junk=SIP)
+    assert pace.room(1.0012) == 0
+    pace.sent(1, 1.0015)  # requests that follow upon each other do not put it off
+    assert pace.room(1.002) == SIP
+
+
+def test_half_of_what_may_come_at_once_is_kept_for_when_an_answer_is_expected() -> None:
+    pace = Pace(50.0)
+    read(pace, 6, junk=6)  # four of ten are left
+    assert pace.room(0.0) == 0
+    assert pace.wait_s() == 0.04  # until there are six
+    pace.sent(1, 0.0)
+    assert pace.room(0.001) == SIP
+    read(pace, 2, junk=1)  # the answer came, and allows one more
+    assert pace.room(0.001) == 0
+    assert pace.wait_s() == pytest.approx(0.039)
+
+
+def test_an_answer_that_does_not_come_is_waited_for_so_eagerly_for_a_second() -> None:
+    pace = Pace(40.0)  # eight at once, four of them for answers
+    read(pace, 8, junk=8)
+    pace.sent(1, 0.0)
+    assert pace.room(0.0) == 0
+    for second in (0.25, 0.5, 0.75):
+        assert pace.room(second) == SIP
+        read(pace, 10, junk=10)
+        assert pace.room(second) == 0
+        assert pace.wait_s() == 0.025
+    assert EXPECT_S == 1.0
+    assert pace.room(1.0) == SIP
+    read(pace, 10, junk=10)
+    assert pace.room(1.0) == 0
+    assert pace.wait_s() == 0.125  # the four that are kept, and one
+
+
+def test_every_good_message_allows_one_more_that_is_junk() -> None:
+    pace = Pace(50.0)
+    read(pace, 256, junk=256)
+    assert pace.room(0.0) == 0
+    junk = 0
+    for _ in range(1000):  # no time passes: turn and turn about, as ZMQ reads two connections
+        pace.sent(1, 0.0)
+        read(pace, 1, junk=0)
+        pace.sent(1, 0.0)
+        room = pace.room(0.0)
+        read(pace, room, junk=room)
+        junk += room
+    assert junk == 1000
 
 
 def test_good_messages_among_junk_cost_nothing() -> None:
     pace = Pace(100.0)
-    read(pace, 11, junk=11)
-    for _ in range(1000):
-        assert pace.room(0.0) == CHUNK
-        read(pace, CHUNK, junk=0)
+    read(pace, 6, junk=6)
+    read(pace, 6, junk=6)
+    assert pace.room(0.0) == 0
+    pace.sent(800, 0.0)
+    rooms = []
+    for _ in range(100):
+        rooms.append(pace.room(0.001))
+        read(pace, rooms[-1], junk=0)
+    assert rooms == [2, 4] + 98 * [CHUNK]
 
 
 def test_a_link_that_was_flooded_reads_freely_again_two_seconds_after_the_last_junk() -> None:
@@ -77,7 +146,7 @@ def test_a_link_that_was_flooded_reads_freely_again_two_seconds_after_the_last_j
     read(pace, 20, junk=20)
     assert pace.room(10.0) == 0
     assert pace.held_back == 1
-    assert pace.room(11.9) == CHUNK  # a flood in bursts gains nothing by its pauses
+    assert pace.room(11.9) == SIP  # a flood in bursts gains nothing by its pauses
     assert pace.room(12.0) == AHEAD
     assert pace.held_back == 0
 
@@ -92,5 +161,7 @@ def test_a_clock_that_is_set_back_neither_fills_nor_empties() -> None:
     pace = Pace(50.0)
     read(pace, 20, junk=20)
     assert pace.room(1000.0) == 0
+    pace.sent(1, 999.4)
     assert pace.room(999.5) == 0
-    assert pace.room(999.55) == 2
+    assert pace.room(999.51) == 0
+    assert pace.room(999.55) == SIP

@@ -1,0 +1,90 @@
+"""Dead letters on their way into the store: each at once, but in groups while many come. Pure.
+
+Every commit costs an fsync and a dozen pages of the log, and good work that comes meanwhile waits for it. Who
+sends junk waits for nothing, so beyond the first few the letters of `GROUP_S` go together, and never in the
+same commit as other work. A letter in here is also in the memory of DeadLetter, which tells it again when it
+is not answered.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from foldward.contracts.facts import HoldDeadLetter
+from foldward.contracts.messages import Write
+
+GROUP_S = 0.02
+GROUP = 32  # letters of one commit
+GROUP_BYTES = 256 * 1024  # and of their payloads, unless one alone is larger
+AT_ONCE = 10  # commits that need not wait; one comes back every GROUP_S
+
+
+def is_letter(write: Write) -> bool:
+    """Whether it may wait for others."""
+    return type(write.fact) is HoldDeadLetter
+
+
+class Letters:
+    """Times are `clock.now()` seconds."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Write] = deque()
+        self._taken: list[Write] = []
+        self._bytes = 0
+        self._credit = float(AT_ONCE)
+        self._filled: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, write: Write) -> None:
+        """One more."""
+        self._waiting.append(write)
+        self._bytes += _size(write)
+
+    def take(self, now: float) -> list[Write]:
+        """The next group, if it is due; `done` says that it was answered."""
+        if self.wait_s(now) > 0.0:
+            return []
+        self._credit = max(0.0, self._credit - 1.0)
+        self._taken = self._group()
+        return self._taken
+
+    def done(self) -> None:
+        """What was taken is stored, or its sender knows that it is not."""
+        self._taken = []
+
+    def take_all(self) -> list[Write]:
+        """Everything that is not done, due or not."""
+        letters = [*self._taken, *self._waiting]
+        self._taken = []
+        self._waiting.clear()
+        self._bytes = 0
+        return letters
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until `take` gives a group; infinite when nothing waits."""
+        # A clock that was set back (a test's) neither fills nor empties.
+        if self._filled is not None and now > self._filled:
+            self._credit = min(float(AT_ONCE), self._credit + (now - self._filled) / GROUP_S)
+        self._filled = now
+        if not self._waiting:
+            return float("inf")
+        if self._credit >= 1.0 or len(self._waiting) >= GROUP or self._bytes >= GROUP_BYTES:
+            return 0.0
+        return (1.0 - self._credit) * GROUP_S
+
+    def _group(self) -> list[Write]:
+        group: list[Write] = []
+        size = 0
+        while self._waiting and len(group) < GROUP:
+            size += _size(self._waiting[0])
+            if group and size > GROUP_BYTES:
+                break
+            group.append(self._waiting.popleft())
+        self._bytes = sum(map(_size, self._waiting))
+        return group
+
+
+def _size(write: Write) -> int:
+    return len(write.fact.payload)  # type: ignore[attr-defined]
