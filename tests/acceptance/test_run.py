@@ -79,6 +79,7 @@ def _applied(shell: Shell) -> int:
 
 
 def test_a_run_that_was_killed_goes_on_and_loses_nothing(shell: Shell, prices: Path, small_set: Path) -> None:
+    shell.env["FOLDWARD_QUEUE__GRACE_S"] = "0.5"  # the workers are gone too: nobody answers late
     line = ["run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7"]
     process = shell.start(*line, "--json")
 
@@ -129,6 +130,7 @@ def test_changed_candles_are_validated_anew_in_the_same_home(
 def test_an_interrupted_run_says_that_it_goes_on_and_does(
     shell: Shell, prices: Path, small_set: Path
 ) -> None:
+    shell.env["FOLDWARD_QUEUE__GRACE_S"] = "0.5"
     line = ["run", "--data", str(prices), "--strategies", str(small_set), "--seed", "7"]
     process = shell.start(*line)
     until(lambda: _applied(shell) > 0 or process.poll() is not None, 90, "the first result")
