@@ -860,6 +860,21 @@ def _next_wish(sig, words, i, stop, wanted):
 
 
 @kernel
+def _charged(swap_long, swap_short, lo, hi):
+    """The bars lo ≤ bar < hi that pay or earn a swap, on either side."""
+    count = 0
+    for i in range(lo, hi):
+        count += (swap_long[i] != 0.0) | (swap_short[i] != 0.0)
+    bars = np.empty(count, dtype=np.int64)
+    count = 0
+    for i in range(lo, hi):
+        if swap_long[i] != 0.0 or swap_short[i] != 0.0:
+            bars[count] = i
+            count += 1
+    return bars
+
+
+@kernel
 def _list_wishes(sig, words, lo, hi, mask, count):
     """The `count` bars lo ≤ bar < hi with one of the mask's bits, and hi − 1 behind them."""
     listed = np.empty(count + 1, dtype=np.int64)
@@ -912,11 +927,11 @@ def block_extremes(h, l, c, out):  # noqa: E741
 
 
 @kernel
-def count_entries(sig, entries):
-    """Bars with an entry among their wishes: no more trades than that begin there."""
+def count_wishes(sig, wanted):
+    """Bars with one of the wanted bits."""
     count = 0
     for i in range(len(sig)):
-        count += (sig[i] & entries) != 0
+        count += (sig[i] & wanted) != 0
     return count
 
 
@@ -987,8 +1002,9 @@ def simulate(
     invariant) and its bar.
 
     Only bars at which something may happen are looked at one by one. A flat account waits for the next
-    signal; a position waits for the next signal against it, the day's end, and blocks of bars whose extremes
-    reach a level or a new high, low or drawdown of the day. What the others would add is nothing, to the bit.
+    signal; a position waits for the next signal against it, a swap, the day's end, and blocks of bars whose
+    extremes reach a level or a new high, low or drawdown of the day. What the others would add is nothing, to
+    the bit.
     """
     sl_mode = int(settings[S_SL_MODE])
     tp_mode = int(settings[S_TP_MODE])
@@ -1009,12 +1025,14 @@ def simulate(
     words = sig[: len(sig) & ~7].view(np.uint64)
 
     # Sized once: a table that is replaced inside the loop costs two atomic operations a bar.
-    wished = 0
     if not seek:
-        room = count_entries(sig[lo:hi], entries)
-        wished = count_entries(sig[lo:hi], mask)
+        room = count_wishes(sig[lo:hi], entries)
     # A long window does not fit the caches: its few wishes are listed, and their bars asked for in time.
-    sparse = hi - lo >= LISTED_FROM and wished << 3 < hi - lo
+    charged = _charged(swap_long, swap_short, lo, hi if swaps and not seek else lo)
+    charge = 0
+    sparse = not seek and hi - lo >= LISTED_FROM
+    wished = count_wishes(sig[lo:hi], mask) if sparse else 0
+    sparse = sparse and wished << 3 < hi - lo
     listed = _list_wishes(sig, words, lo, hi, mask, wished if sparse else 0)
     at = 0
     trades = np.empty((room, TRADE_COLUMNS), dtype=np.float64)
@@ -1072,12 +1090,17 @@ def simulate(
                     i = min(_next_listed(sig, listed, at, edge, entries) + 1, edge)
                 else:
                     i = min(_next_wish(sig, words, i, edge, entries) + 1, edge)
-        elif not swaps and not bits & (against_long if side > 0 else against_short):
+        elif not bits & (against_long if side > 0 else against_short):
             against = against_long if side > 0 else against_short
             if sparse:
                 until = min(_next_listed(sig, listed, at, edge, against) + 1, edge)
             else:
                 until = min(_next_wish(sig, words, i, edge, against) + 1, edge)
+            if swaps:
+                while charge < len(charged) and charged[charge] < i:
+                    charge += 1
+                if charge < len(charged):
+                    until = min(until, charged[charge])
             while i < until:
                 block = i >> REACH
                 beyond = min((block + 1) << REACH, until)
@@ -1403,7 +1426,7 @@ def _entries_before(sig, entries):
     counts = np.zeros((n + _STRIDE - 1) // _STRIDE + 1, dtype=np.int64)
     for block in range(len(counts) - 1):
         first = block * _STRIDE
-        counts[block + 1] = counts[block] + count_entries(sig[first : min(n, first + _STRIDE)], entries)
+        counts[block + 1] = counts[block] + count_wishes(sig[first : min(n, first + _STRIDE)], entries)
     return counts
 
 

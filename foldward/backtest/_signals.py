@@ -23,6 +23,12 @@ def column(values: Any) -> NDArray[Any]:
     return plain
 
 
+def sealed(values: NDArray[Any]) -> NDArray[Any]:
+    """An array of one's own, contiguous and of the kernel's type, made read-only in place: the same type."""
+    values.flags.writeable = False
+    return values
+
+
 def flags(values: Any) -> NDArray[np.uint8]:
     """The same for uint8 columns."""
     plain = np.ascontiguousarray(values, dtype=np.uint8).view(np.ndarray)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ BLOCK = np.dtype(
         ("held", "<i8"),
     ]
 )
+
+
+def no_blocks() -> NDArray[np.void]:
+    """The table of a run without days."""
+    return np.zeros(0, dtype=BLOCK)
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,6 @@ def day_blocks(days: Floats, sums: Floats, settings: Floats, time_ns: Ints, firs
     """The block table of a run: one row a trading day, from the day table and the trades' sums by day."""
     rows = np.zeros(days.shape[1], dtype=BLOCK)
     cash = float(settings[k.S_CASH])
-    worse = float(settings[k.S_HALF] + settings[k.S_SLIPPAGE])
     last = days[k.D_LAST].astype(np.int64)
     rows["first_bar"], rows["last_bar"] = np.concatenate(([first], last[:-1] + 1)), last
     rows["time"] = time_ns[last] // NS
@@ -211,7 +216,11 @@ def day_blocks(days: Floats, sums: Floats, settings: Floats, time_ns: Ints, firs
     rows["trades"], rows["wins"] = sums[k.P_TRADES], sums[k.P_WINS]
     rows["gross_profit"], rows["gross_loss"] = sums[k.P_PROFIT], sums[k.P_LOSS]
     rows["notional"] = sums[k.P_NOTIONAL]
-    rows["fees"] = sums[k.P_NOTIONAL] * settings[k.S_COMMISSION] + sums[k.P_TRADES] * (
-        2.0 * worse * settings[k.S_UNITS]
-    )
+    rows["fees"] = fees_of(sums[k.P_NOTIONAL], sums[k.P_TRADES], settings)
     return rows
+
+
+def fees_of(notional: Any, trades: Any, settings: Floats) -> Any:
+    """Commission on what was traded, spread and slippage of both fills of each trade."""
+    worse = float(settings[k.S_HALF] + settings[k.S_SLIPPAGE])
+    return notional * float(settings[k.S_COMMISSION]) + trades * (2.0 * worse * float(settings[k.S_UNITS]))

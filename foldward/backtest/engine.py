@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from foldward.backtest import _kernels as k
 from foldward.backtest._series import Series, series_of
-from foldward.backtest._signals import builtin_signals, column, flags
-from foldward.backtest.blocks import BLOCK, day_blocks
+from foldward.backtest._signals import builtin_signals, column, flags, sealed
+from foldward.backtest.blocks import day_blocks, fees_of
 from foldward.backtest.filters import Aux, allowed
 from foldward.backtest.invariants import check_ledger, check_status
 from foldward.backtest.kinds import find_kind
@@ -178,11 +178,11 @@ def prepare(
         series=series,
         strategy=strategy,
         calendar=series.calendar if calendar is None else calendar,
-        signals=flags(signals),
-        settings=column(_settings(strategy, sl, tp, bool(len(swap_long)))),
-        atr=column(atr),
-        swap_long=column(swap_long),
-        swap_short=column(swap_short),
+        signals=sealed(signals) if kind.builtin else flags(signals),
+        settings=sealed(_settings(strategy, sl, tp, bool(len(swap_long)))),
+        atr=sealed(atr),
+        swap_long=sealed(swap_long),
+        swap_short=sealed(swap_short),
         warmup=warmup,
         notes=tuple(notes),
         faults=faults,
@@ -218,28 +218,27 @@ def run(prepared: Prepared, lo: int, hi: int, *, check_rows: bool = True) -> Out
         notes.append(f"ruined at bar {where} ({int(bars.time[where]) // NS}): the run ended there")
     if len(table) and table[-1, k.T_REASON] == k.REASON_END:
         notes.append("the last position was closed by the end of the window")
-    blocks = day_blocks(days, sums, prepared.settings, bars.time, lo)
     curve = Curve(
         cash=strategy.cash,
         cum=days[k.D_CUM],
-        times=blocks["time"].copy(),
+        times=bars.time[days[k.D_LAST].astype(np.int64)] // NS,
         start=window.start,
         drawdown=max_drawdown(days, strategy.cash),
-        bars=int(blocks["bars"].sum()),
-        held=int(blocks["held"].sum()),
+        bars=int(days[k.D_BARS].sum()),
+        held=int(days[k.D_HELD].sum()),
         ruined=status == k.RUINED,
     )
-    metrics, reasons = measure(curve, _dealings(blocks, sums), prepared.calendar)
     settings = prepared.settings
+    metrics, reasons = measure(curve, _dealings(sums, settings), prepared.calendar)
     return Outcome(
         metrics=metrics,
         reasons=reasons,
         window=window,
         make_trades=lambda: ledger(table, bars.time, settings),
+        make_blocks=lambda: day_blocks(days, sums, settings, bars.time, lo),
         identity=(table[:, _IDENTITY],),
         day_times=curve.times,
         day_equity=curve.equity(),
-        blocks=blocks,
         calendar=prepared.calendar,
         profile=strategy.profile,
         notes=tuple(notes),
@@ -269,15 +268,16 @@ def trade(prepared: Prepared, lo: int, hi: int) -> tuple[Floats, Floats, int, in
     return trades, days, status, where
 
 
-def _dealings(blocks: NDArray[np.void], sums: Floats) -> Dealings:
+def _dealings(sums: Floats, settings: Floats) -> Dealings:
+    totals = sums.sum(axis=1).tolist()
     return Dealings(
-        trades=int(blocks["trades"].sum()),
-        wins=int(blocks["wins"].sum()),
-        gross_profit=float(blocks["gross_profit"].sum()),
-        gross_loss=float(blocks["gross_loss"].sum()),
-        fees=float(blocks["fees"].sum()),
-        notional=float(blocks["notional"].sum()),
-        trade_returns=float(sums[k.P_RETURNS].sum()),
+        trades=int(totals[k.P_TRADES]),
+        wins=int(totals[k.P_WINS]),
+        gross_profit=totals[k.P_PROFIT],
+        gross_loss=totals[k.P_LOSS],
+        fees=fees_of(totals[k.P_NOTIONAL], totals[k.P_TRADES], settings),
+        notional=totals[k.P_NOTIONAL],
+        trade_returns=totals[k.P_RETURNS],
     )
 
 
@@ -325,7 +325,6 @@ def _invalid(prepared: Prepared, window: Window, faults: tuple[Fault, ...]) -> O
         window=window,
         day_times=np.zeros(0, dtype=np.int64),
         day_equity=np.zeros(0),
-        blocks=np.zeros(0, dtype=BLOCK),
         calendar=prepared.calendar,
         profile=prepared.strategy.profile,
         verdict="INVALID",

@@ -193,13 +193,9 @@ def _under_water(curve: Curve) -> tuple[float, float]:
     peak = np.maximum.accumulate(np.concatenate(([0.0], curve.cum)))[1:]
     drawdown = (peak - curve.cum) / (curve.cash + peak)
     ulcer = math.sqrt(float((drawdown * drawdown).sum()) / len(drawdown))
-    longest = 0
-    since = curve.start
-    for at, below in zip(curve.times.tolist(), (drawdown > 0).tolist(), strict=True):
-        longest = max(longest, at - since if below else 0)
-        if not below:
-            since = at
-    return ulcer, longest / _DAY_S
+    # At each day's end, when the curve was last at its peak; a day at the peak is no time below it.
+    since = np.maximum.accumulate(np.where(drawdown > 0, curve.start, curve.times))
+    return ulcer, int((curve.times - since).max()) / _DAY_S
 
 
 def invalid(reason: str) -> Measures:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from foldward.backtest.blocks import no_blocks
 from foldward.backtest.ledger import Trades, empty_ledger
 from foldward.backtest.version import ENGINE_VERSION
 from foldward.contracts.canonical import canonical_bytes
@@ -25,9 +26,9 @@ class Outcome:
 
     metrics: name → number or None (METRICS; win_rate and max_drawdown are ratios); reasons says why for each
     None. trades: ledger rows (dtype TRADE), made when first asked for. day_times: Unix seconds of each
-    trading day's last bar; day_equity: equity at its close. blocks: one row a day (dtype BLOCK). verdict
-    INVALID means that faults say which rule was broken and that no metric has a value. identity: the columns
-    of the trades that the digest covers.
+    trading day's last bar; day_equity: equity at its close. blocks: one row a day (dtype BLOCK), made when
+    first asked for. verdict INVALID means that faults say which rule was broken and that no metric has a
+    value. identity: the columns of the trades that the digest covers.
     """
 
     metrics: dict[str, float | None]
@@ -35,7 +36,6 @@ class Outcome:
     window: Window
     day_times: Ints
     day_equity: Floats
-    blocks: NDArray[np.void]
     calendar: int
     profile: str
     verdict: str = "OK"
@@ -43,6 +43,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     engine: str = ENGINE_VERSION
     make_trades: Callable[[], Trades] = field(default=empty_ledger, repr=False)
+    make_blocks: Callable[[], NDArray[np.void]] = field(default=no_blocks, repr=False)
     identity: tuple[NDArray[Any], ...] = field(default=(), repr=False)
 
     @cached_property
@@ -54,6 +55,11 @@ class Outcome:
     def trades(self) -> Trades:
         """The ledger, dtype TRADE."""
         return self.make_trades()
+
+    @cached_property
+    def blocks(self) -> NDArray[np.void]:
+        """One row a trading day, dtype BLOCK."""
+        return self.make_blocks()
 
 
 def _digest(outcome: Outcome) -> str:

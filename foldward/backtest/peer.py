@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from foldward.backtest._peer_kernels import trades_of, wishes_of
 from foldward.backtest._signals import column
-from foldward.backtest.blocks import BLOCK
 from foldward.backtest.filters import Aux, resample
 from foldward.backtest.ledger import TRADE, Trades
 from foldward.backtest.levels import parse_level
@@ -85,7 +84,6 @@ def simulate_peer(
         identity=tuple(trades[name] for name in ("entry_bar", "exit_bar", "direction", "pnl")),
         day_times=day_times,
         day_equity=day_equity,
-        blocks=np.zeros(0, dtype=BLOCK),
         calendar=252,
         profile="peer",
         notes=tuple(notes),

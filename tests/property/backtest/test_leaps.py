@@ -27,15 +27,16 @@ def candles(rng, n, volatility, grid, hole):
     return [column(values) for values in columns]
 
 
-def settings_of(levels, mask, from_signal, units, cash, costs):
+def settings_of(levels, mask, from_signal, units, cash, costs, swaps=False):
     values = np.zeros(k.SETTINGS)
     values[[k.S_SL_MODE, k.S_SL, k.S_TP_MODE, k.S_TP]] = levels
     values[[k.S_ANCHOR, k.S_MASK, k.S_UNITS, k.S_CASH]] = (from_signal, mask, units, cash)
     values[[k.S_HALF, k.S_SLIPPAGE, k.S_COMMISSION]] = costs
+    values[k.S_SWAPS] = swaps
     return column(values)
 
 
-def both_ways(columns, sig, ends, chosen, lo, hi):
+def both_ways(columns, sig, ends, chosen, lo, hi, nights=None):
     """The same run with leaps, and bar by bar."""
     _, high, low, close = columns
     n = len(close)
@@ -45,8 +46,9 @@ def both_ways(columns, sig, ends, chosen, lo, hi):
     k.average_true_range(high, low, close, 5, atr)
     for made in (ends, extremes):
         made.flags.writeable = False
-    none = column(np.zeros(0))
-    given = (*columns, flags(sig), ends, extremes, lo, hi, chosen, column(atr), none, none)
+    nights = np.zeros(0) if nights is None else nights
+    swaps = column(-0.02 * nights), column(0.01 * nights)
+    given = (*columns, flags(sig), ends, extremes, lo, hi, chosen, column(atr), *swaps)
     return k.simulate(*given, ALONE, -1), k.simulate(*given, ELSEWHERE, hi - lo)
 
 
@@ -74,18 +76,20 @@ def assert_equal(leaping, stepping):
     units=st.sampled_from([0.1, 1.0, 300.0]),
     cash=st.sampled_from([100.0, 10_000.0]),
     costs=st.sampled_from([(0.0, 0.0, 0.0), (0.05, 0.02, 0.0002), (0.0, 0.0, 0.01)]),
+    swaps=st.booleans(),
 )
 def test_leaps_change_no_bit(
-    seed, n, volatility, grid, hole, density, days, levels, mask, from_signal, units, cash, costs
+    seed, n, volatility, grid, hole, density, days, levels, mask, from_signal, units, cash, costs, swaps
 ):
     rng = np.random.default_rng(seed)
     columns = candles(rng, n, volatility, grid, hole)
     sig = np.where(rng.random(n) < density, rng.integers(0, 16, n), 0).astype(np.uint8)
     ends = np.unique(np.append(np.flatnonzero(rng.random(n) < days), n - 1))
-    chosen = settings_of((*levels[0], *levels[1]), mask, from_signal, units, cash, costs)
+    chosen = settings_of((*levels[0], *levels[1]), mask, from_signal, units, cash, costs, swaps)
+    nights = (rng.random(n) < 0.1) * rng.integers(1, 4, n) if swaps else None
     lo = int(rng.integers(0, n - 1)) if seed % 2 else 0
     hi = int(rng.integers(lo + 1, n + 1)) if seed % 2 else n
-    assert_equal(*both_ways(columns, sig, ends, chosen, lo, hi))
+    assert_equal(*both_ways(columns, sig, ends, chosen, lo, hi, nights))
 
 
 @pytest.mark.parametrize(("seed", "every", "lo"), [(1, 20, 0), (2, 300, 7), (3, 5000, 0), (4, 3, 11)])
