@@ -41,6 +41,7 @@ from supervision import Inbox, Root
 Verb = Callable[[dict[str, Any]], Any]
 ANSWER_S = 60.0
 REPLAY_S = 3600.0
+ASKED = 1  # what a person waits for goes out before what the rank cycle (0) asks for
 SPLITS = ("wfv", "cpcv")
 PLANNED = (*SPLITS, "evidence")
 
@@ -130,6 +131,7 @@ class Verbs:
             # Of many at once each is followed by itself: without a trace of the order, its id is its trace.
             trace_id=ids.new_id() if len(said.names) == 1 else None,
             seed=self._core["seed"],
+            priority=ASKED,
             plan=plan,
         )
         # Walk-forward and CPCV runs have a row of their own, which the scheduler keeps.

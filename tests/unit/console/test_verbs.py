@@ -108,6 +108,13 @@ def test_a_backup_that_was_made_becomes_an_event() -> None:
     assert (told.event_type, told.data, told.run_id) == ("db.backup", {"path": "/b.db"}, "run")
 
 
+def test_what_an_operator_asks_for_goes_out_first() -> None:
+    item = messages.SubmitOutcome(name="a", status="queued", request_id="r")
+    handle = Handle(messages.Submitted(tag=None, kind="oos", items=(item,)))
+    verbs(oos_queue=handle)["submit"]({"names": ["a"]})
+    assert handle.told[0].priority == 1 > messages.Submit(names=("a",)).priority
+
+
 def test_running_replays_can_be_ended() -> None:
     asked = verbs(dead_letter=Handle(messages.Ack(tag=None, value={"cancelled": 2})))
     assert asked["dead_cancel"]({}) == {"cancelled": 2}
