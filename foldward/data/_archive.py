@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ _INT32, _EXACT = 10**9, 10**15  # Parquet keeps up to 9 digits in 4 bytes; 15 di
 def write_archive(path: Path, columns: Mapping[str, np.ndarray]) -> str:
     """Write the columns (without day_end, which follows from the times) and return the file's checksum."""
     series = [pl.Series("timestamp", columns["time"]).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")]
-    series += [_series(name, columns[name]) for name in COLUMNS[1:-1]]
+    with ThreadPoolExecutor(2) as pool:
+        series += pool.map(lambda name: _series(name, columns[name]), COLUMNS[1:-1])
     with _Summed(path) as file:
         sink: Any = file
         try:

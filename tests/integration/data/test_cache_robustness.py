@@ -257,6 +257,26 @@ def test_a_disk_that_is_full_at_the_archive_says_so_and_leaves_nothing(tmp_path,
     assert cache.verify(cache.ensure(source).fingerprint)
 
 
+def test_a_disk_that_cannot_keep_a_column_says_so_and_leaves_nothing(tmp_path, monkeypatch):
+    source = tmp_path / "X_H1.csv"
+    source.write_text(candles(50))
+    cache = Cache(tmp_path / "cache")
+    kept = _npy._fsync
+
+    def fails(path):
+        if path.name == "high.npy":
+            raise OSError(5, "Input/output error")
+        kept(path)
+
+    with monkeypatch.context() as only:
+        only.setattr(_npy, "_fsync", fails)
+        with pytest.raises(OSError, match="Input/output error"):
+            cache.ensure(source)
+    assert cache.entries() == []
+    assert cache.sweep() == []
+    assert cache.verify(cache.ensure(source).fingerprint)
+
+
 def test_the_known_checksum_of_a_source_is_that_of_its_bytes(tmp_path):
     source = tmp_path / "X_H1.csv"
     source.write_text(candles(50))
