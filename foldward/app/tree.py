@@ -300,7 +300,7 @@ def worker_argv(parts: Parts, worker: str) -> list[str]:
     argv += ["--cache", str(parts.home.cache.absolute()), "--memory-mb", str(core.memory_mb)]
     link, heartbeat = parts.snapshot.settings.link, parts.snapshot.settings.heartbeat
     argv += ["--cluster", core.cluster] if worker == CLUSTER else ["--capacity", str(link.capacity)]
-    argv += ["--heartbeat-s", str(heartbeat.interval_s)]
+    argv += ["--heartbeat-s", str(heartbeat.interval_s), "--max-frame", str(link.max_frame)]
     argv += ["--log", str((parts.home.logs / f"{worker}.log").absolute())]
     for root in parts.data_roots:
         argv += ["--data-root", str(root)]

@@ -38,6 +38,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--cluster", help="compute on a Ray cluster: host:port, auto, or local[:CPUS] to start one here"
     )
+    made.add_argument(
+        "--max-frame",
+        type=int,
+        help="core's link.max_frame (default 8 MiB): an answer beyond it would be thrown away there",
+    )
     made.add_argument("--timeout-s", type=float, default=None, help="longest time of one job")
     made.add_argument("--heartbeat-s", type=float, default=10.0, help="time between signs of life")
     made.add_argument("--parent", type=int, default=None, help="pid whose end is this worker's end")
@@ -86,7 +91,7 @@ def _work(options: argparse.Namespace) -> int:
 
         return run_bridge(options, parent, _link_settings(options), version())
     wire, settings = _wire(options)
-    desk = _desk(options)
+    desk = _desk(options, settings)
     from foldward.wire.links import Heart, Pulse, ServiceHeart
     from foldward.worker.life import live
     from foldward.worker.process import WorkerProcess
@@ -129,6 +134,7 @@ def _parent(options: argparse.Namespace) -> Parent | None:
 def _link_settings(options: argparse.Namespace) -> Any:
     from foldward.settings import LinkTable
 
+    limits: dict[str, Any] = {} if options.max_frame is None else {"max_frame": options.max_frame}
     if options.keys:
         from foldward.settings.keys import read_keys
 
@@ -138,12 +144,14 @@ def _link_settings(options: argparse.Namespace) -> Any:
             curve_secret_key=keys.secret,
             curve_server_key=keys.server or options.curve_server_key,
             allow_plain=options.allow_plain,
+            **limits,
         )
     return LinkTable(
         curve_public_key=options.curve_public_key,
         curve_secret_key=os.environ.get("FOLDWARD_LINK__CURVE_SECRET_KEY", ""),
         curve_server_key=options.curve_server_key,
         allow_plain=options.allow_plain,
+        **limits,
     )
 
 
@@ -172,7 +180,7 @@ def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
     return port, settings
 
 
-def _desk(options: argparse.Namespace) -> Any:
+def _desk(options: argparse.Namespace, settings: Any) -> Any:
     import numpy as np  # noqa: F401 - imported here, so that the handshake runs meanwhile
 
     from foldward.backtest import register, warm_up
@@ -193,6 +201,7 @@ def _desk(options: argparse.Namespace) -> Any:
         worker=options.id,
         timeout_s=options.timeout_s,
         profile=options.profile,
+        max_frame=settings.max_frame,
     )
 
 

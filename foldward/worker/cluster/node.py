@@ -33,6 +33,7 @@ class Setup:
     timeout_s: float | None = None
     profile: str | None = None
     engines: tuple[tuple[str, str], ...] = ()
+    max_frame: int = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,14 @@ def _prepare(setup: Setup) -> Desk | Refused:
     warm_up()
     candles: Any = NodeCandles()
     worker = f"{setup.worker}@{host}:{os.getpid()}"
-    return Desk(candles, (), worker=worker, timeout_s=setup.timeout_s, profile=setup.profile)
+    return Desk(
+        candles,
+        (),
+        worker=worker,
+        timeout_s=setup.timeout_s,
+        profile=setup.profile,
+        max_frame=setup.max_frame,
+    )
 
 
 class _Watch:

@@ -35,6 +35,7 @@ def run_bridge(options: argparse.Namespace, parent: Any, settings: Any, version:
         path=(os.getcwd(),),
         timeout_s=options.timeout_s,
         profile=options.profile,
+        max_frame=settings.max_frame,
         engines=engines(register(kinds)),
     )
     join(options.cluster, options.id)

@@ -73,6 +73,21 @@ STRATEGIES = [Raises, Sleeps, Eats, Dies]
 '''
 
 
+def test_an_answer_beyond_cores_limit_comes_without_its_lists_or_says_so_in_a_short_one(
+    make_core, make_job, eurusd, tmp_path
+):
+    job = make_job(phase="oos", include_trades=True)
+    for limit, told in ((20_000, (None, True)), (1_100, ("wire.oversize", False))):
+        core = make_core(max_frame=limit)
+        core.worker("--data-root", str(tmp_path), "--max-frame", str(limit))
+        answer = core.ask(job)
+        assert (answer.code, answer.trades_truncated) == told, answer
+        assert answer.trade_list is None
+        assert len(core.of(FrameReceived)[0].frames[0]) <= limit
+        assert core.of(PeerLeft) == []  # the connection did not break over it
+        core.close()
+
+
 def test_a_request_is_answered_with_everything_that_was_asked_for(standing, make_job, eurusd):
     job = make_job(
         phase="oos", include_trades=True, end_time=eurusd.last, start_time=eurusd.last - 86_400 * 180
