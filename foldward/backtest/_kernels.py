@@ -37,9 +37,6 @@ REACH = 4
 X_LOW, X_HIGH, X_LEAST, X_MOST = range(4)
 EXTREMES = 4
 
-# From this many bars on, waiting for memory costs more than asking for it early.
-LISTED_FROM = 1 << 18
-
 # Bars between two counts of entries: an upper bound for any window without reading it.
 _STRIDE = 4096
 
@@ -823,7 +820,7 @@ def _zeros_below(_typing, word):  # noqa: ARG001 - numba matches arguments by na
 
 @intrinsic
 def _fetch(_typing, values, at):  # noqa: ARG001
-    """Ask for the cache line of values[at], which must exist; what is read later does not change."""
+    """Ask memory for values[at] before it is needed. Reads nothing, and does nothing where nothing is."""
 
     def emit(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -875,24 +872,36 @@ def _charged(swap_long, swap_short, lo, hi):
 
 
 @kernel
-def _list_wishes(sig, words, lo, hi, mask, count):
-    """The `count` bars lo ≤ bar < hi with one of the mask's bits, and hi − 1 behind them."""
-    listed = np.empty(count + 1, dtype=np.int64)
-    at = 0
+def _list_wishes(sig, words, lo, hi, mask, limit):
+    """The bars lo ≤ bar < hi with one of the mask's bits, hi − 1 behind them, and how many they are.
+
+    −1 where there are more than the limit: then the list is worth nothing.
+    """
+    listed = np.empty(limit + 9, dtype=np.int64)
+    pattern = np.uint64(mask) * np.uint64(0x0101010101010101)
+    count = 0
     bar = lo
-    while at < count:
-        bar = _next_wish(sig, words, bar, hi, mask)
-        listed[at] = bar
-        at += 1
-        bar += 1
-    listed[count] = hi - 1
-    return listed
+    while bar < hi and count <= limit:
+        if bar & 7 or bar + 8 > hi:
+            if sig[bar] & mask:
+                listed[count] = bar
+                count += 1
+            bar += 1
+            continue
+        found = words[bar >> 3] & pattern
+        while found != 0:
+            place = _zeros_below(found) >> np.uint64(3)
+            listed[count] = bar + np.int64(place)
+            count += 1
+            found &= ~(np.uint64(0xFF) << (place << np.uint64(3)))
+        bar += 8
+    listed[min(count, limit)] = hi - 1
+    return listed, count if count <= limit else -1
 
 
 @kernel
-def _next_listed(sig, listed, at, stop, wanted):
+def _next_listed(sig, listed, last, at, stop, wanted):
     """The first listed bar, from place `at` on, that has a wanted bit or is not before stop."""
-    last = len(listed) - 1
     while at < last and listed[at] < stop and not sig[listed[at]] & wanted:
         at += 1
     return listed[at]
@@ -1024,17 +1033,15 @@ def simulate(
     against_short = mask & np.uint8(LONG_ENTRY | SHORT_EXIT)
     words = sig[: len(sig) & ~7].view(np.uint64)
 
+    # Few wishes are listed: the next one is known without a search, and its bar is asked of memory in time.
+    listed, wished = _list_wishes(sig, words, lo, lo if seek else hi, mask, 0 if seek else (hi - lo) >> 3)
+    sparse = not seek and wished >= 0
+    at = 0
     # Sized once: a table that is replaced inside the loop costs two atomic operations a bar.
     if not seek:
-        room = count_wishes(sig[lo:hi], entries)
-    # A long window does not fit the caches: its few wishes are listed, and their bars asked for in time.
+        room = wished if sparse else count_wishes(sig[lo:hi], entries)
     charged = _charged(swap_long, swap_short, lo, hi if swaps and not seek else lo)
     charge = 0
-    sparse = not seek and hi - lo >= LISTED_FROM
-    wished = count_wishes(sig[lo:hi], mask) if sparse else 0
-    sparse = sparse and wished << 3 < hi - lo
-    listed = _list_wishes(sig, words, lo, hi, mask, wished if sparse else 0)
-    at = 0
     trades = np.empty((room, TRADE_COLUMNS), dtype=np.float64)
     count = 0
     day = _first_from(ends, lo)
@@ -1087,13 +1094,13 @@ def simulate(
         elif side == 0:
             if not bits & entries:
                 if sparse:
-                    i = min(_next_listed(sig, listed, at, edge, entries) + 1, edge)
+                    i = min(_next_listed(sig, listed, wished, at, edge, entries) + 1, edge)
                 else:
                     i = min(_next_wish(sig, words, i, edge, entries) + 1, edge)
         elif not bits & (against_long if side > 0 else against_short):
             against = against_long if side > 0 else against_short
             if sparse:
-                until = min(_next_listed(sig, listed, at, edge, against) + 1, edge)
+                until = min(_next_listed(sig, listed, wished, at, edge, against) + 1, edge)
             else:
                 until = min(_next_wish(sig, words, i, edge, against) + 1, edge)
             if swaps:
@@ -1162,11 +1169,14 @@ def simulate(
         wishes = bits
         bits = sig[i] & mask
         if sparse and wishes:
-            soon = listed[min(at + 4, len(listed) - 1)]
+            soon = listed[min(at + 8, wished)]
             _fetch(o, soon)  # type: ignore[call-arg]
             _fetch(h, soon)
             _fetch(l, soon)
             _fetch(c, soon)
+            # The closes of the blocks that it cuts.
+            _fetch(c, soon - 8)
+            _fetch(c, soon + 8)
         if side != 0 or wishes & entries:
             price = o[i]
             want = 0
@@ -1605,7 +1615,7 @@ def measure_windows(
             last_whole = -2
             while i < hi:
                 last = min(int(days[D_LAST, day]), hi - 1)
-                if last < hi - 1 and _ends_at(ends, i - 1):
+                if last < hi - 1 and day > 0 and days[D_LAST, day - 1] == i - 1:
                     if first_whole < 0:
                         first_whole = day
                     last_whole = day
@@ -1678,6 +1688,9 @@ def check_trades(o, c, trades, days, lo, hi, settings, per_day):
     before = lo
     reversed_ = False
     for t in range(trades.shape[0]):
+        soon = min(t + 64, trades.shape[0] - 1)
+        _fetch(o, int(trades[soon, T_ENTRY]))  # type: ignore[call-arg]
+        _fetch(o, int(trades[soon, T_EXIT]))
         pnl = trades[t, T_PNL]
         raw_in = trades[t, T_RAW_ENTRY]
         raw_out = trades[t, T_RAW_EXIT]

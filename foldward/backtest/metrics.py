@@ -49,12 +49,12 @@ ONE_DAY = "fewer than two days"
 RUINED = "the equity fell to zero or below"
 
 
-def infer_calendar(bars: Bars) -> int:
+def infer_calendar(bars: Bars, ends: Ints | None = None) -> int:
     """365 if trading days fall on every weekday about equally (scarcest ≥ half of the commonest), else 252.
 
-    Fewer than 14 trading days cannot show that and count as 252.
+    Fewer than 14 trading days cannot show that and count as 252. ends: the days' last bars, if known.
     """
-    ends = np.flatnonzero(bars.day_end)
+    ends = np.flatnonzero(bars.day_end) if ends is None else ends
     if len(ends) < 14:
         return 252
     counts = np.bincount((bars.time[ends] // (_DAY_S * NS)) % 7, minlength=7)
