@@ -20,8 +20,9 @@ AT_ONCE = 10  # commits that need not wait; one comes back every GROUP_S
 
 
 def is_letter(write: Write) -> bool:
-    """Whether it may wait for others."""
-    return type(write.fact) is HoldDeadLetter
+    """Whether it may wait for others: bytes from a peer, who was promised nothing."""
+    fact = write.fact
+    return type(fact) is HoldDeadLetter and fact.direction == "result"
 
 
 class Letters:

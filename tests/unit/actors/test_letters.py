@@ -9,8 +9,10 @@ from foldward.contracts.facts import HoldDeadLetter, SetMeta
 from foldward.contracts.messages import Write
 
 
-def letter(payload=b"junk"):
-    fact = HoldDeadLetter(reason="schema", code="wire.missing_field", error="", payload=payload, at_us=1)
+def letter(payload=b"junk", **fields):
+    fact = HoldDeadLetter(
+        reason="schema", code="wire.missing_field", error="", payload=payload, at_us=1, **fields
+    )
     return Write(fact=fact)
 
 
@@ -27,8 +29,10 @@ def flood(letters, now=0.0):
         letters.done()
 
 
-def test_only_what_brings_a_letter_is_one():
+def test_only_bytes_from_a_peer_may_wait():
     assert is_letter(letter())
+    assert not is_letter(letter(direction="message"))
+    assert not is_letter(letter(direction="request", request_id="r"))
     assert not is_letter(Write(fact=SetMeta(key="k", value="v")))
 
 

@@ -165,3 +165,27 @@ def test_a_clock_that_is_set_back_neither_fills_nor_empties() -> None:
     assert pace.room(999.5) == 0
     assert pace.room(999.51) == 0
     assert pace.room(999.55) == SIP
+
+
+def answers(flooding: int, seconds: int = 3) -> float:
+    """Answers a second of a busy peer among so many connections that always have junk waiting."""
+    pace = Pace(500.0)
+    turn = good = 0
+    for step in range(seconds * 1000):
+        now = step / 1000
+        pace.sent(10, now)
+        for _ in range(20):  # what a receiver works off in a millisecond
+            junk = 0
+            room = pace.room(now)
+            for _ in range(room):
+                turn = (turn + 1) % (flooding + 1)
+                junk += turn > 0
+            read(pace, room, junk=junk)
+            good += room - junk
+    return good / seconds
+
+
+def test_a_busy_peer_among_flooding_neighbours_is_heard_that_often() -> None:
+    assert answers(flooding=1) > 5000
+    assert 250 < answers(flooding=3) < 300
+    assert 60 < answers(flooding=9) < 80
