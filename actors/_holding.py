@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from actors._bell import Bell
 from actors._effects import Alarm, Effects, Event, WriteFact
 from actors._pacing import Interval
 from actors._spill import Spill
@@ -44,6 +45,7 @@ class Holding:
         self._bounds = bounds
         self._run_id = run_id
         self._counts = counts
+        self._bell = Bell()
         self._unspill = Interval(UNSPILL_S)
         self._unspilling: set[int] = set()
         self._unspill_failed = False
@@ -90,7 +92,7 @@ class Holding:
 
     def tick(self, now: float) -> Effects:
         """Try again what was refused; now and then, take back what was spilled."""
-        effects: Effects = []
+        effects = self._bell.tick(now)
         for key, held in self._held.items():
             if held.due <= now:
                 held.due = now + PATIENCE_S
@@ -107,6 +109,7 @@ class Holding:
 
     def _told(self, fact: HoldDeadLetter, value: dict[str, Any]) -> Effects:
         spilled = bool(value.get("spilled"))
+        now = clock.now()
         effects: Effects = [
             Event(
                 "dead_letter.held",
@@ -122,14 +125,12 @@ class Holding:
                 self._run_id,
                 fact.trace_id,
             ),
-            Alarm(
-                f"dead:{fact.reason}",
-                f"Dead letter held ({fact.reason})",
-                f"{fact.code}: {fact.error} — foldward dead list --reason {fact.reason}",
-            ),
         ]
+        body = f"{fact.code}: {fact.error} — foldward dead list --reason {fact.reason}"
+        alarm = Alarm(f"dead:{fact.reason}", f"Dead letter held ({fact.reason})", body)
+        effects += self._bell.ring(alarm, now)
         if spilled:
-            effects.append(self._full())
+            effects += self._bell.ring(self._full(), now)
         return effects
 
     def _full(self) -> Alarm:
