@@ -106,6 +106,12 @@ def number(
         raise SpecError(f"{what} must be a number {bound}{' or ' + also if also else ''}, not {value!r}")
 
 
+def count(what: str, value: object) -> None:
+    """Raise SpecError unless it is a whole number from 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise SpecError(f"{what} must be a whole number from 0, not {value!r}")
+
+
 def one_of(where: str, name: str, value: object, kind: type[enum.Enum]) -> None:
     """Raise SpecError unless it is a member of `kind`."""
     if not isinstance(value, kind):

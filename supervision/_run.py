@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from supervision._fields import count, number
 from supervision._signals import Signals
 from supervision._sink import OnCrash, OnDead, OnEvent
 from supervision._tree import MAX_ZOMBIES, Tree
@@ -42,11 +43,14 @@ def run(
 
     on_ready(root) is called once everything is up, on_stopping(root) when the stop begins; an exception of
     on_ready stops the tree and is exit code 2. `socket_path`: where inspection answers (see
-    supervision.inspect), also while the tree stops; `verbs` are added to it. In the main thread SIGTERM and
-    SIGINT are taken over and given back; elsewhere only root.stop() or the tree itself ends it.
+    supervision.inspect), also while the tree stops; `verbs` are added to it; a path where nothing can listen
+    is exit code 2, as a limit that cannot be is. In the main thread SIGTERM and SIGINT are taken over and
+    given back; elsewhere only root.stop() or the tree itself ends it.
     """
     try:
         checked(tree)
+        number("run: deadline", deadline, low=0.0, finite=False)
+        count("run: max_zombies", max_zombies)
     except SpecError as error:
         log.error("%s", error)
         return BOOT_FAILED
@@ -54,10 +58,15 @@ def run(
     server: Server | None = None
     with Signals() as signals:
         signals.on_first = root.ask_to_stop
-        try:
-            if socket_path is not None:
-                server = Server(root, Path(socket_path), verbs=verbs or {})
+        if socket_path is not None:
+            server = Server(root, Path(socket_path), verbs=verbs or {})
+            try:
                 server.start()
+            except (OSError, ValueError) as error:
+                log.error("inspection cannot answer on %s: %s", socket_path, error)
+                root.stop(deadline)
+                return BOOT_FAILED
+        try:
             root.start()
             signals.on_first = None
             root.on_end_request = lambda: signals.inbox.put(None)
@@ -70,7 +79,7 @@ def run(
                 return DRAINED  # told to stop before it was up
             log.error("%s", error)
             return BOOT_FAILED
-        except Exception:  # on_ready is the caller's code, the socket the machine's: neither may leave a tree
+        except Exception:  # on_ready is the caller's code and may not leave a tree
             log.exception("the tree could not be made ready")
             root.stop(deadline)
             if server is not None:

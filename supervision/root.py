@@ -28,6 +28,7 @@ class Root:
         self.spec = spec
         self._tree = tree
         self.on_end_request: Callable[[], Any] | None = None
+        self._started = False
         self._ended = Latch()
         self._listeners: list[Callable[[], Any]] = []
         self._life = ActorLife(spec, tree, tree.names.next_incarnation(spec.id), self._news)
@@ -163,6 +164,10 @@ class Root:
         harmless.
         """
         self.ask_to_stop()
+        if not self._started:
+            self._ended.set()
+            self._close(0.2)
+            return True
         stopped = self._life.done.wait(math.inf if timeout is None else timeout)
         if not stopped:
             self._abandon_all("the tree's deadline has passed")
@@ -181,6 +186,7 @@ class Root:
     def start(self) -> None:
         """Start everything. Raises StartFailed; then nothing of it is left."""
         tree, life, spec = self._tree, self._life, self.spec
+        self._started = True
         tree.claim(spec, spec.id)
         tree.hold([spec])
         life.on_up = self._is_up

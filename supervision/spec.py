@@ -23,6 +23,7 @@ from supervision._fields import (
     Restart,
     Shutdown,
     Strategy,
+    count,
     no_unknown,
     number,
     one_of,
@@ -221,10 +222,8 @@ def dynamic(
         raise SpecError(f"{where}: the template must be a Child, not {template!r}")
     if template.nest is not None:
         raise SpecError(f"{where}: the template cannot be a supervisor")
-    if max_children is not None and (
-        not isinstance(max_children, int) or isinstance(max_children, bool) or max_children < 0
-    ):
-        raise SpecError(f"{where}: max_children must be a whole number from 0, not {max_children!r}")
+    if max_children is not None:
+        count(f"{where}: max_children", max_children)
     one_of(where, "auto_shutdown", auto_shutdown, AutoShutdown)
     _significant_allowed(where, template, auto_shutdown)
     _budget(where, intensity, period)
@@ -330,6 +329,5 @@ def _significant_allowed(where: str, child: Child, auto_shutdown: AutoShutdown) 
 
 
 def _budget(where: str, intensity: object, period: object) -> None:
-    if not isinstance(intensity, int) or isinstance(intensity, bool) or intensity < 0:
-        raise SpecError(f"{where}: intensity must be a whole number from 0, not {intensity!r}")
+    count(f"{where}: intensity", intensity)
     number(f"{where}: period", period, low=0.0, strict=True)

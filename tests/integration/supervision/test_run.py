@@ -1,18 +1,22 @@
 """run(): signals, the deadline and the exit codes, in processes of their own."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from toys import PATIENCE, Toy
 
 from supervision import AutoShutdown, Child, Restart, run, supervisor
+from supervision._tree import Tree
 from supervision.inspect import Client
+from supervision.root import Root
 
 ROOT = Path(__file__).parents[3]
 HEAD = """
@@ -63,6 +67,17 @@ def start():
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def said_log():
+    """What supervision logs here."""
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger("supervision").addHandler(handler)
+    yield records
+    logging.getLogger("supervision").removeHandler(handler)
 
 
 def until(process, line):
@@ -237,6 +252,44 @@ def test_an_exception_of_on_ready_stops_the_tree_and_exits_2(forest):
 
     assert run(supervisor("root", forest.toy("a")), on_ready=angry) == 2
     assert forest.journal.all() == [("up", "a"), ("down", "a")]
+
+
+@pytest.mark.parametrize("taken", ["a path that is too long", "a file"])
+def test_a_socket_that_cannot_be_made_is_one_line_and_exit_2_at_once(forest, tmp_path, said_log, taken):
+    path = tmp_path / ("x" * 120 if "long" in taken else "s")
+    if taken == "a file":
+        path.touch()
+    before, began = threading.active_count(), time.monotonic()
+    assert run(supervisor("r", forest.toy("a")), socket_path=path, deadline=30.0) == 2
+    assert time.monotonic() - began < 5.0  # nothing runs yet that a stop would have to wait for
+    (record,) = said_log
+    assert record.getMessage().startswith(f"inspection cannot answer on {path}: ")
+    assert record.exc_info is None
+    assert forest.journal.all() == []
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"deadline": -1}, "run: deadline must be a number from 0, not -1"),
+        ({"deadline": float("nan")}, "run: deadline must be a number from 0, not nan"),
+        ({"max_zombies": -1}, "run: max_zombies must be a whole number from 0, not -1"),
+        ({"max_zombies": 1.5}, "run: max_zombies must be a whole number from 0, not 1.5"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused_before_anything_starts(forest, said_log, wrong, said):
+    assert run(supervisor("r", forest.toy("a")), **wrong) == 2
+    assert [record.getMessage() for record in said_log] == [said]
+    assert forest.journal.all() == []
+
+
+def test_a_root_that_was_never_started_stops_at_once():
+    root = Root(supervisor("r", Child("a", Toy)), Tree(None, None, None, 3))
+    began = time.monotonic()
+    assert root.stop(30.0) is True
+    assert time.monotonic() - began < 5.0
+    assert not root.alive
 
 
 def test_a_tree_that_shuts_itself_down_exits_0(forest):
