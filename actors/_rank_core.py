@@ -80,6 +80,9 @@ class RankCore:
         self._dirty: dict[str, None] = {}
         self.verdicts = VerdictDesk(run_id)
         self._defined: dict[str, int] = {}  # names with something asked → the definition it was for
+        self._asking = complete  # within a cycle: only there work begins for a strategy
+        self._begun: set[str] = set()  # names that a cycle has asked for: their next steps follow at once
+        self._held: dict[str, None] = {}  # names that want something, for the next cycle
         self._send_failures: int | None = None
 
     # --- what is told ------------------------------------------------------------------------------------
@@ -151,6 +154,7 @@ class RankCore:
                 effects += self._asks.ask("evidence", tuple(plans), now, plans)
         for kind in _ladder.ORDER:
             effects += self._asks.ask(kind, tuple(asks.get(kind, ())), now, None)
+        self._asking = self.complete or (self._asking and self.busy)
         return effects
 
     @property
@@ -165,6 +169,7 @@ class RankCore:
         """Whether nothing is asked for, under way, or to be looked at: what a run waits for."""
         return not (
             self.busy
+            or self._held
             or self.asked.open_count
             or self.asked.passing
             or len(self._asks)
@@ -179,6 +184,10 @@ class RankCore:
             self.cycle.send_failure += max(0, total - self._send_failures)
         self._send_failures = total
         done, self.cycle = self.cycle, Cycle()
+        self._asking = True
+        for name in self._held:
+            self.touch(name)
+        self._held.clear()
         effects: Effects = [
             Event(
                 "rank.cycle",
@@ -255,6 +264,7 @@ class RankCore:
             return []
         if self._defined.setdefault(name, row.defined_at) != row.defined_at:
             self.asked.forget(name)
+            self._begun.discard(name)
             self._defined[name] = row.defined_at
         numbers = self._reads.numbers(row, rows, self.asked.reasons(name))
         if numbers.backtest is None and not numbers.missing and not self.settings.auto_request:
@@ -268,12 +278,22 @@ class RankCore:
         if numbers.backtest is not None or numbers.missing:
             pending = self.asked.pending(name)
             effects = self.verdicts.record(row, judgement, pending=pending, now=now, now_us=now_us)
-        for kind in wanted:
+        for kind in self._now(name, wanted):
             if kind == "evidence":
                 self.evidence.wait(name, _ladder.newest_data(numbers))
             else:
                 asks.setdefault(kind, []).append(name)
         return effects
+
+    def _now(self, name: str, wanted: list[str]) -> list[str]:
+        """What of it may be asked for now. Between cycles nothing begins that nobody asked for."""
+        if not wanted:
+            return wanted
+        if not self._asking and name not in self._begun:
+            self._held[name] = None
+            return []
+        self._begun.add(name)
+        return wanted
 
     def _wanted(self, row: Any, numbers: Numbers, judgement: Judgement) -> list[str]:
         if not self.settings.auto_request:

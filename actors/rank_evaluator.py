@@ -24,7 +24,8 @@ class Look(Message, frozen=True, kw_only=True):
 
 
 class RankEvaluator(ProductActor):
-    """A cycle every `cycle_s` over what changed, and a quick look after each result.
+    """A cycle every `cycle_s` over what changed, and a quick look after each result. Work for a strategy
+    begins in a cycle; what follows from its answers is asked for at once.
 
     database: path of the SQLite file. complete: every strategy gets in-sample, out-of-sample, walk-forward,
     combinatorial run and evidence whatever the gates say, of results with this `seed` on these `data`

@@ -151,7 +151,7 @@ class RankTable(Table):
     """RankEvaluator's cycle."""
 
     cycle_s: Positive = 60.0
-    auto_request: bool = Field(True, description="request what a strategy still needs")
+    auto_request: bool = Field(True, description="begin in each cycle what a strategy still needs")
     gates: GatesTable = GatesTable()
 
 

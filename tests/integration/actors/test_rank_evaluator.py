@@ -144,6 +144,21 @@ def test_a_good_strategy_climbs_from_the_incubator_to_s(make: Any) -> None:
     assert row.numbers["dsr"] == 0.97
 
 
+def test_between_cycles_nothing_begins_that_nobody_asked_for(make: Any) -> None:
+    world = make()
+    world.add("a")
+    world.submit("a")
+    world.pass_time(30)
+    world.work()
+    world.pass_time(20)
+    assert world.phases("a") == ["oos"]
+    assert world.reader.open_rows() == []
+    world.pass_time(15)
+    assert [row.kind for row in world.reader.open_rows()] == ["backtest"]
+    world.settle()
+    assert world.reader.strategy("a").rank == "S"
+
+
 def test_a_weak_strategy_goes_to_the_graveyard_and_costs_no_more_work(make: Any) -> None:
     world = make()
     world.weak.add("weak")
@@ -191,11 +206,11 @@ def test_refused_data_blocks_with_its_reason_and_is_counted(make: Any) -> None:
     assert (row.rank, row.verdict) == ("incubator", "BLOCKED")
     assert row.reasons == ["the in-sample backtest has no result: refused: data.geometry in /data/BAD_D1.csv"]
     world.pass_time(61)
-    cycle = world.events("rank.cycle")[0].data
+    cycle = world.events("rank.cycle")[1].data
     assert cycle["failures"] == {"data_invalid": 1, "send_failure": 0, "db_error": 0}
     assert cycle["considered"] >= 1
     world.pass_time(61)
-    assert world.events("rank.cycle")[1].data["failures"]["data_invalid"] == 0
+    assert world.events("rank.cycle")[2].data["failures"]["data_invalid"] == 0
 
 
 def test_refused_data_is_asked_for_again_after_an_hour(make: Any) -> None:
@@ -299,7 +314,7 @@ def test_nothing_that_waits_for_an_answer_is_demoted(make: Any) -> None:
 def test_a_failed_write_is_counted_and_done_again(make: Any) -> None:
     world = make()
     world.add("a")
-    world.pass_time(0.3)
+    world.pass_time(60.3)
     world.work()
     world.broken_store = "storage.disk_full"
     world.pass_time(0.5)
@@ -327,7 +342,7 @@ def test_without_auto_request_nothing_is_asked_for(make: Any) -> None:
 def test_the_end_of_a_request_that_was_told_to_nobody_is_found_out(make: Any) -> None:
     world = make()
     world.add("a")
-    world.pass_time(0.3)
+    world.pass_time(60.3)
     (row,) = world.reader.open_rows()
     world.writer.apply([CancelRequests(at_us=world.clock.utc_us, why="lost", request_ids=(row.request_id,))])
     assert world.figures()["open"] == 1
