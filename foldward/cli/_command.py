@@ -18,7 +18,7 @@ import typer
 from foldward.cli._context import Context
 from foldward.cli._output import drop_stdout, print_error
 from foldward.contracts import clock
-from foldward.contracts.errors import FoldwardError, InternalError, StorageError
+from foldward.contracts.errors import FoldwardError, InternalError, StorageError, SupervisionError
 from foldward.contracts.masking import mask_text
 
 HOME_HELP = "Data directory (default: FOLDWARD_HOME, else ./var)."
@@ -88,6 +88,13 @@ def guarded(work: Callable[[], int | None], home: Callable[[], Path] | None = No
             raise
         drop_stdout()
         return 0 if error.code in (0, 1, None) else 1
+    except TimeoutError as error:
+        if error.errno is not None:  # a share that does not answer
+            print_error(StorageError("storage.io", f"{error.strerror}: {error.filename or 'the disk'}"))
+            return StorageError.exit_code
+        late = SupervisionError("supervision.no_answer", str(error) or "nobody answered in time")
+        print_error(late)
+        return late.exit_code
     except OSError as error:  # a disk that is full or read-only, a path that may not be written
         code = "storage.disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "storage.io"
         place = f": {error.filename}" if error.filename else ""
@@ -119,11 +126,13 @@ def guarded(work: Callable[[], int | None], home: Callable[[], Path] | None = No
 
 def _keep_traceback(home: Callable[[], Path] | None) -> Path:
     """Append the traceback to the home's logs, or to the temporary folder where there is no home yet."""
+    folder = None
     try:
         folder = home().joinpath("logs") if home is not None else None
-    except (FoldwardError, OSError):
-        folder = None
-    if folder is None or not folder.is_dir():
+        there = folder is not None and folder.is_dir()
+    except (FoldwardError, OSError):  # also a home that may not be looked into
+        there = False
+    if folder is None or not there:
         folder = Path(tempfile.gettempdir())
     file = folder / "foldward-cli.log"
     told = f"{clock.iso_ms(clock.utc_us())} foldward {' '.join(sys.argv[1:])}\n{traceback.format_exc()}\n"

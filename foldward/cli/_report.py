@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +55,17 @@ def oos(ctx: Context, watch: WatchOption = None) -> None:
     repeat(once, watch)
 
 
+def _is_day(text: str) -> bool:
+    """YYYY-MM-DD and in the calendar."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        return False
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def daily(
     ctx: Context,
     day: Annotated[
@@ -66,7 +78,7 @@ def daily(
     """The daily quality report as core wrote it (--make renews today's); its files lie in reports/."""
     if make and day is not None:
         raise ConfigError("config.usage", "--make makes today's report", hint="leave --day out")
-    if day is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day):
+    if day is not None and not _is_day(day):
         raise ConfigError("config.usage", f"--day {day!r} is not YYYY-MM-DD", hint="for example 2026-02-03")
     if make:
         found, page = _make_daily(ctx)

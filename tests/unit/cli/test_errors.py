@@ -1,7 +1,10 @@
 """A wrong command line gets one line with code and hint on stderr, and the exit code of its family."""
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,3 +115,43 @@ def test_a_refused_file_is_named_by_the_broken_rule_with_its_line(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["accepted"] is False
     assert captured.err == said
+
+
+@pytest.mark.parametrize("line", ["status", "oos list", "tail", "strategies list"])
+def test_a_home_that_may_not_be_read_is_one_line(
+    line: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for anybody but root: whatever looks below the home is refused."""
+    look = os.stat
+
+    def refused(path: Any, *more: Any, **options: Any) -> os.stat_result:
+        if isinstance(path, str | os.PathLike) and os.fspath(path).startswith(f"{home}/"):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return look(path, *more, **options)
+
+    home.mkdir()
+    monkeypatch.setattr(os, "stat", refused)
+    assert run(line.split()) == 8
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error storage.io: Permission denied: {home}/")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_wait_that_ran_out_is_no_fault_of_the_disk(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object) -> None:
+        raise TimeoutError("no message within 30.0 seconds")
+
+    monkeypatch.setattr("foldward.app.status.status", late)
+    assert run(["status"]) == 5
+    assert capsys.readouterr().err.startswith("error supervision.no_answer: no message within 30.0 seconds")
+
+
+@pytest.mark.parametrize("day", ["2026-13-01", "2026-02-30", "yesterday"])
+def test_a_day_that_is_not_in_the_calendar_is_a_wrong_line(
+    day: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", "daily", "--day", day]) == 2
+    assert capsys.readouterr().err.startswith(f"error config.usage: --day '{day}' is not YYYY-MM-DD")
