@@ -67,6 +67,8 @@ def run(
         raise ConfigError(
             "config.usage", f"--data {data} is not a folder", hint="name the folder that holds SYMBOL_TF.csv"
         )
+    if report is not None:
+        _require_place(report)
     from foldward.app.session import RunWish, run_session
 
     if workers is not None:
@@ -89,6 +91,20 @@ def run(
     else:
         _show(ctx, done, limit)
     return done.exit_code
+
+
+def _require_place(report: Path) -> None:
+    """What is computed for minutes must not fail at its last step."""
+    from foldward.files import require_writable
+
+    try:
+        require_writable(report)
+    except OSError as error:
+        raise ConfigError(
+            "config.usage",
+            f"--report {report}: {error.strerror or error}",
+            hint="name a file in a folder that you may write to",
+        ) from error
 
 
 def _dashboard(ctx: Context) -> Callable[[Home], str]:

@@ -1,6 +1,6 @@
 """Files that are whole or absent: written aside, made durable, renamed into place."""
 
-from foldward.files._atomic import atomic_file, atomic_folder, atomic_write, fsync_dir
+from foldward.files._atomic import atomic_file, atomic_folder, atomic_write, fsync_dir, require_writable
 from foldward.files._orphans import ORPHAN_SUFFIX, is_orphan_name, sweep_orphans
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "atomic_write",
     "fsync_dir",
     "is_orphan_name",
+    "require_writable",
     "sweep_orphans",
 ]

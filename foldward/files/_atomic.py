@@ -30,6 +30,20 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str, *, durable: bo
         file.write(data.encode() if isinstance(data, str) else data)
 
 
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Raise the OSError that `atomic_write` would, before there is anything to write.
+
+    Parent folders are created, nothing else is left.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    make_folders(target.parent)
+    file, temporary = _create(target)
+    with file:
+        os.unlink(temporary)
+
+
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
     """A binary file to write to that becomes `path` when the block ends, and vanishes when it raises."""

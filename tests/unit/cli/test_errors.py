@@ -155,3 +155,23 @@ def test_a_day_that_is_not_in_the_calendar_is_a_wrong_line(
 ) -> None:
     assert run(["report", "daily", "--day", day]) == 2
     assert capsys.readouterr().err.startswith(f"error config.usage: --day '{day}' is not YYYY-MM-DD")
+
+
+@pytest.mark.parametrize(
+    ("report", "says"),
+    [
+        ("folder", "folder: Is a directory"),
+        ("file/report.html", "file/report.html: Not a directory"),
+        ("/proc/nowhere/report.html", "/proc/nowhere/report.html: No such file or directory"),
+    ],
+)
+def test_a_report_that_could_not_be_written_is_refused_before_the_work(
+    report: str, says: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("folder").mkdir()
+    Path("file").touch()
+    assert run(["run", "--demo", "--report", report]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error config.usage: --report {says}")
+    assert captured.err.count("\n") == 1
+    assert not home.exists()

@@ -12,6 +12,7 @@ from foldward.files import (
     atomic_write,
     fsync_dir,
     is_orphan_name,
+    require_writable,
     sweep_orphans,
 )
 
@@ -147,3 +148,16 @@ def test_fsync_of_a_folder_that_is_a_file_is_an_error(tmp_path):
     (tmp_path / "f").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         fsync_dir(tmp_path / "f")
+
+
+def test_whether_a_file_could_be_written_is_known_before_and_leaves_nothing(tmp_path):
+    require_writable(tmp_path / "a" / "report.html")
+    assert names(tmp_path / "a") == []
+    (tmp_path / "old").write_bytes(b"old")
+    require_writable(tmp_path / "old")
+    assert names(tmp_path) == ["a", "old"]
+    assert (tmp_path / "old").read_bytes() == b"old"
+    with pytest.raises(IsADirectoryError):
+        require_writable(tmp_path / "a")
+    with pytest.raises(NotADirectoryError):
+        require_writable(tmp_path / "old" / "report.html")
