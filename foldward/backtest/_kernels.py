@@ -890,7 +890,7 @@ def _list_wishes(sig, words, lo, hi, mask, limit):
             continue
         found = words[bar >> 3] & pattern
         while found != 0:
-            place = _zeros_below(found) >> np.uint64(3)
+            place = _zeros_below(found) >> np.uint64(3)  # type: ignore[call-arg]
             listed[count] = bar + np.int64(place)
             count += 1
             found &= ~(np.uint64(0xFF) << (place << np.uint64(3)))
