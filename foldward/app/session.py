@@ -25,7 +25,7 @@ from foldward.app.strategy_files import StrategySet, read_strategies
 from foldward.backtest import ENGINE_VERSION
 from foldward.contracts import clock, ids
 from foldward.contracts.canonical import digest
-from foldward.contracts.errors import RequestError, StorageError
+from foldward.contracts.errors import RequestError, StorageError, SupervisionError
 from foldward.contracts.facts import Fact, FinishRun, ImportStrategies, StartRun
 from foldward.contracts.jobs import PHASES, Strategy
 from foldward.contracts.messages import Refresh, Write, Written
@@ -37,6 +37,7 @@ from supervision import Inbox
 
 BATCH = 500
 LOOK_S = 0.1
+ANSWER_S = 30.0  # the writer's, to one fact
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,10 @@ def _validate(run: _Run) -> RunDone:
             )
         core.start()
         run.progress.step()
+        if not run.snapshot.settings.core.workers and not run.snapshot.settings.core.cluster:
+            run.progress.say(
+                f"  no workers of its own (core.workers = 0): it waits for one at {core.endpoint}"
+            )
         if run.wish.dashboard is not None:
             run.progress.say(f"dashboard {run.wish.dashboard(run.home)}")
         _write(
@@ -163,7 +168,7 @@ def _validate(run: _Run) -> RunDone:
             _until_idle(run)
         if not run.wish.until_idle:
             run.progress.say("every strategy has its verdict; staying until Ctrl-C")
-            _until_interrupted()
+            _until_interrupted(core)
         done = _finish(run)
         status = "finished"
         return done
@@ -207,9 +212,11 @@ def _applied(reader: Reader) -> int:
     return reader.counters().get("success", 0)
 
 
-def _until_interrupted() -> None:
+def _until_interrupted(core: Core) -> None:
+    pause = threading.Event()
     try:
-        threading.Event().wait()
+        while not pause.wait(LOOK_S):
+            core.check()
     except KeyboardInterrupt:
         return
 
@@ -247,10 +254,26 @@ def _finish(run: _Run) -> RunDone:
 def _write(core: Core, fact: Fact) -> Any:
     inbox = Inbox()
     core.tell("db_writer", Write(fact=fact, reply_to=inbox, tag=0, sender="run"))
-    written: Written = inbox.get(30.0)
+    written = _answer(core, inbox)
     if not written.ok:
         raise StorageError(written.code or "storage.write", written.error or "the write was refused")
     return written.value
+
+
+def _answer(core: Core, inbox: Inbox) -> Written:
+    """The writer's; a tree that has given up is not waited for."""
+    until = clock.now() + ANSWER_S
+    while True:
+        try:
+            answer: Written = inbox.get(LOOK_S)
+        except TimeoutError:
+            core.check()
+            if clock.now() >= until:
+                raise SupervisionError(
+                    "supervision.no_answer", f"the database's writer did not answer within {ANSWER_S:g} s"
+                ) from None
+        else:
+            return answer
 
 
 def _write_if_possible(core: Core, run_id: str, status: Any) -> None:
