@@ -1688,9 +1688,8 @@ def check_trades(o, c, trades, days, lo, hi, settings, per_day):
     before = lo
     reversed_ = False
     for t in range(trades.shape[0]):
-        soon = min(t + 64, trades.shape[0] - 1)
-        _fetch(o, int(trades[soon, T_ENTRY]))  # type: ignore[call-arg]
-        _fetch(o, int(trades[soon, T_EXIT]))
+        # Where one trade ends the next one often begins.
+        _fetch(o, int(trades[min(t + 64, trades.shape[0] - 1), T_EXIT]))  # type: ignore[call-arg]
         pnl = trades[t, T_PNL]
         raw_in = trades[t, T_RAW_ENTRY]
         raw_out = trades[t, T_RAW_EXIT]
