@@ -7,18 +7,31 @@ import os
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from loguru import logger
 
-from foldward.contracts.errors import FoldwardError
+from foldward.contracts.errors import ConfigError, FoldwardError, did_you_mean
 from foldward.worker import _log
 from foldward.worker._limits import Parent, limit_memory
 
 
+class Parser(argparse.ArgumentParser):
+    """Answers a wrong line as every command does: one line with code and hint, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line instead of the whole usage."""
+        known = [option for action in self._actions for option in action.option_strings]
+        first = next((word for word in message.split() if word.startswith("--")), "")
+        near = did_you_mean(first, known) if message.startswith("unrecognized") else None
+        if near is not None:
+            message += f"; did you mean {near}?"
+        self.exit(2, ConfigError("config.usage", message, hint="foldward worker --help").line() + "\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="python -m foldward.worker",
         description="Takes backtest requests from core (or from a peer), computes them, answers.",
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import zmq
 
-from foldward.contracts.errors import WireError
+from foldward.contracts.errors import ConfigError, WireError
 from foldward.settings import LinkTable
 
 IPC_LIMIT = 100  # bytes: a Unix socket's path holds 108, and ZMQ takes a few
@@ -115,11 +115,15 @@ def plain(error: zmq.ZMQError) -> str:
 
 
 def connect(sock: zmq.Socket[bytes], endpoint: str) -> None:
-    """Connect. Raises WireError `wire.endpoint_taken` for an address that cannot be."""
+    """Connect. Raises ConfigError `config.invalid` for what is no address."""
     try:
         sock.connect(endpoint)
     except zmq.ZMQError as error:
-        raise WireError("wire.endpoint_taken", message=f"{endpoint}: {plain(error)}") from error
+        raise ConfigError(
+            "config.invalid",
+            f"{endpoint} is no address to connect to: {plain(error)}",
+            hint="ipc://PATH or tcp://HOST:PORT",
+        ) from error
 
 
 def _answers(path: str) -> bool:

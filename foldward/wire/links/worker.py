@@ -16,6 +16,7 @@ from typing import Protocol
 import zmq
 from loguru import logger
 
+from foldward.contracts.errors import FoldwardError
 from foldward.contracts.jobs import Heartbeat
 from foldward.settings import LinkTable
 from foldward.wire.codec import dumps
@@ -50,11 +51,15 @@ class WorkerPort:
         self._endpoint = endpoint
         self._said = Seldom(QUIET_S)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = make_socket(self._context, zmq.DEALER, self.settings)
-        self._socket.setsockopt(zmq.ROUTING_ID, id.encode())
-        secure(self._socket, self.settings, endpoint, server=False)
-        self._monitor = Monitor(self._socket)
-        connect(self._socket, endpoint)
+        try:
+            self._socket = make_socket(self._context, zmq.DEALER, self.settings)
+            self._socket.setsockopt(zmq.ROUTING_ID, id.encode())
+            secure(self._socket, self.settings, endpoint, server=False)
+            self._monitor = Monitor(self._socket)
+            connect(self._socket, endpoint)
+        except FoldwardError:
+            self._context.destroy(linger=0)
+            raise
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor.socket, zmq.POLLIN)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from foldward.contracts.errors import WireError
+from foldward.contracts.errors import ConfigError, WireError
 from foldward.contracts.jobs import Backtest, Heartbeat, Strategy
 from foldward.settings import LinkTable
 from foldward.wire import dumps, loads
@@ -187,9 +187,9 @@ def test_a_service_may_bind_or_connect_either_side():
             ServicePort(service.requests, "tcp://127.0.0.1:1")
         assert caught.value.code == "wire.endpoint_taken"
         assert caught.value.message == f"{service.requests} is already taken"
-        with pytest.raises(WireError) as caught:
+        with pytest.raises(ConfigError) as wrong:
             ServicePort("nonsense", "tcp://127.0.0.1:1", bind_requests=False)
-        assert caught.value.message == "nonsense: Invalid argument"
+        assert wrong.value.message == "nonsense is no address to connect to: Invalid argument"
         with pytest.raises(WireError) as caught:
             ServicePort("tcp://127.0.0.1", "tcp://127.0.0.1:1")
         assert caught.value.message == "tcp://127.0.0.1 cannot be bound: Invalid argument"
