@@ -134,9 +134,6 @@ class Core:
         """The tree is up: let its callbacks find it, and say so."""
         self._wiring.up(root)
         collector.calm()
-        self.emit(
-            "run.started", {"run_id": self.run_id, "seed": self.seed, "strategies": None, "digest": None}
-        )
         logger.info(
             "core {} is up: run {}, home {}", metadata.version("foldward"), self.run_id, self.home.root
         )
@@ -144,6 +141,9 @@ class Core:
     def ready(self, root: Root) -> None:
         """`started`, and the service manager hears it."""
         self.started(root)
+        self.emit(
+            "run.started", {"run_id": self.run_id, "seed": self.seed, "strategies": None, "digest": None}
+        )
         tell_manager(f"READY=1\nSTATUS=run {self.run_id}, home {self.home.root}")
 
     def _all_roots(self, settings: Settings) -> list[Path]:

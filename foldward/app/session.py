@@ -160,6 +160,7 @@ def _validate(run: _Run) -> RunDone:
         _write(
             core, StartRun(run_id=run.run_id, seed=run.wish.seed, manifest=run.manifest, at_us=clock.utc_us())
         )
+        _say(run, "run.started", run.manifest["strategies"])
         for start in range(0, len(chosen.accepted), BATCH):
             part = tuple(chosen.accepted[start : start + BATCH])
             _write(core, ImportStrategies(strategies=part, at_us=clock.utc_us()))
@@ -247,8 +248,15 @@ def _finish(run: _Run) -> RunDone:
             at_us=clock.utc_us(),
         ),
     )
+    _say(run, "run.finished", found.digest)
     results.write_page(file, run.home, found, answer, run.manifest)
     return RunDone(answer, found.league, found.refused)
+
+
+def _say(run: _Run, event_type: str, digest: str) -> None:
+    strategies = len({strategy.name for strategy in run.chosen.accepted})
+    data = {"run_id": run.run_id, "seed": run.wish.seed, "strategies": strategies, "digest": digest}
+    run.core.emit(event_type, data)
 
 
 def _write(core: Core, fact: Fact) -> Any:

@@ -300,18 +300,18 @@ ROWS: tuple[EventType, ...] = (
     EventType(name="db.backup", when="a backup is made and checked", keys={"path": "the file"}),
     EventType(
         name="run.started",
-        when="a run's row is committed",
+        when="a run's row is committed; core outside a run says it when it is up",
         keys={
             "run_id": "the run",
             "seed": "its seed",
-            "strategies": "how many strategies it validates",
-            "digest": "digest of its inputs",
+            "strategies": "how many strategies it validates; null outside a run",
+            "digest": "digest of its strategies; null outside a run",
         },
         after_commit=True,
     ),
     EventType(
         name="run.finished",
-        when="a run has ended",
+        when="a run has all its verdicts",
         keys={
             "run_id": "the run",
             "seed": "its seed",

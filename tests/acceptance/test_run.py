@@ -25,6 +25,13 @@ def test_every_strategy_gets_a_verdict_with_reasons(
     assert len(rows) == 10
     assert all(row["reasons"] and row["gates"] for row in rows)
     assert all(row["is_sharpe"] is not None for row in rows)
+    lines = (shell.home / "telemetry.jsonl").read_text().splitlines()
+    started, finished = (
+        event["data"] for event in map(json.loads, lines) if event["event_type"].startswith("run.")
+    )
+    assert (started["strategies"], finished["strategies"]) == (10, 10)
+    assert started["digest"].startswith("sha256:")
+    assert finished["digest"] == answer["result_digest"]
     html = page.read_text()
     assert all(row["strategy"] in html for row in rows)
     assert "<svg" in html
