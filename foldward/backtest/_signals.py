@@ -30,9 +30,9 @@ def sealed(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def flags(values: Any) -> NDArray[np.uint8]:
-    """The same for uint8 columns."""
+    """The same for uint8 columns, which kernels also read in words of eight bytes."""
     plain = np.ascontiguousarray(values, dtype=np.uint8).view(np.ndarray)
-    plain = plain.view()
+    plain = plain.copy() if plain.ctypes.data % 8 else plain.view()
     plain.flags.writeable = False
     return plain
 

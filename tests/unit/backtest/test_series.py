@@ -4,6 +4,7 @@ import numpy as np
 
 from foldward.backtest import _kernels as k
 from foldward.backtest._series import series_of
+from foldward.backtest._signals import flags
 
 ROWS = [(100, 101 + i, 99 - i, 100 + i / 2) for i in range(40)]
 
@@ -43,3 +44,12 @@ def test_a_block_with_a_hole_rules_nothing_out(make_bars):
 
 def test_days_end_where_the_candles_say(make_bars):
     assert series_of(make_bars(ROWS)).ends.tolist() == [23, 39]
+
+
+def test_wishes_begin_where_a_word_may_begin():
+    parts = np.arange(40, dtype=np.uint8)
+    for offset in range(8):
+        made = flags(parts[offset:])
+        assert made.ctypes.data % 8 == 0
+        assert made.tolist() == list(range(offset, 40))
+        assert not made.flags.writeable
