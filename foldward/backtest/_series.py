@@ -49,8 +49,8 @@ def read_series(bars: Bars) -> Series:
     high, low, close = column(bars.high), column(bars.low), column(bars.close)
     extremes = np.empty((-(-len(bars) // (1 << k.REACH)), k.EXTREMES))
     k.block_extremes(high, low, close, extremes)
-    # As booleans, which numpy looks through eight at a time.
-    ends = np.flatnonzero(np.ascontiguousarray(bars.day_end).view(np.bool_))
+    # numpy looks through booleans several at a time, through numbers one by one.
+    ends = np.flatnonzero(bars.day_end != 0)
     for made in (ends, extremes):
         made.flags.writeable = False
     return Series(column(bars.open), high, low, close, ends, extremes, infer_calendar(bars, ends))
