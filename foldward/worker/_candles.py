@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -40,7 +41,10 @@ def load_bars(job: Backtest, cache: Cache, roots: Sequence[Path]) -> tuple[Bars,
     if job.candles_file is not None:
         return _from_file(job.candles_file, job, cache, roots, notes), notes
     if job.candles is not None:
-        return inline_bars(job.candles, job.timeframe, job.symbol), notes
+        minutes = job.timeframe
+        if job.strategy.profile == "peer":
+            minutes = _own_step(job.candles) or minutes
+        return inline_bars(job.candles, minutes, job.symbol), notes
     raise RequestError(
         "request.bad_param", "the request names no data: data_id, candles_file or candles", field="data_id"
     )
@@ -114,6 +118,13 @@ def inline_bars(rows: Iterable[Candle], timeframe: int, symbol: str) -> Bars:
         worst = next(item for item in checked.report.findings if item.severity == "ERROR")
         raise DataError(worst.code, f"inline candles: {worst.rule or worst.code}{_place(worst)}")
     return checked.bars
+
+
+def _own_step(rows: Sequence[Candle]) -> int | None:
+    """Minutes between the candles: a peer's strategy names what they are resampled to, not what they are."""
+    steps = [after.t - before.t for before, after in itertools.pairwise(rows)]
+    shortest = min((step for step in steps if step > 0), default=0)
+    return shortest // 60 if shortest and shortest % 60 == 0 else None
 
 
 def _place(finding: Finding) -> str:

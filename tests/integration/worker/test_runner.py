@@ -34,6 +34,25 @@ def test_inline_candles_are_held_to_the_data_contract(cache):
     assert "candle 5" in bad.error
 
 
+def test_a_peers_candles_are_resampled_to_the_timeframe_of_its_strategy(cache):
+    """The peer's message names one timeframe, the strategy's; the candles' own is theirs to show."""
+    flat = {"name": "s", "indicator_type": "sma", "sma_short": 2, "sma_long": 3, "sl": 9.0, "tp": 9.0}
+    rows = [
+        {"t": 3600 * i, "o": p, "h": p, "l": p, "c": p, "v": 1.0} for i, p in enumerate([5, 5, 5, 9] * 30)
+    ]
+    message = {
+        "action": "BACKTEST",
+        "request_id": "r",
+        "strategy": {**flat, "timeframe": 240},
+        "candles": rows,
+    }
+    job = loads(json.dumps(message).encode())
+    peer = msgspec.structs.replace(job.strategy, profile="peer")
+    done = run_job(msgspec.structs.replace(job, strategy=peer), cache)
+    assert (done.error, done.trades) == (None, 0)  # every four hours close at 9: nothing ever crosses
+    assert run_job(job, cache).code == "data.spacing"  # our own profile resamples nothing
+
+
 def test_a_file_in_a_data_root_is_checked_and_cached(cache):
     job = Backtest(
         request_id="r",
