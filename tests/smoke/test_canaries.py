@@ -14,7 +14,8 @@ from smoke_gate import GREEN, RED, Canary, read_list
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = read_list()
-HARMLESS = Canary("none", "none", "foldward.data._npy", '"sha256"', '"sha256"', "")
+SAME = "if not _sums.holds(mapped, wanted):"
+HARMLESS = Canary("none", "none", "foldward.data._npy", SAME, SAME, "")
 
 
 def gate(canary: Canary, *checks: str) -> subprocess.CompletedProcess[str]:
