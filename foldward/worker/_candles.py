@@ -180,7 +180,8 @@ def _load(fingerprint: str, cache: Cache, notes: list[str]) -> Bars:
 
 def _from_file(path: str, job: Backtest, cache: Cache, roots: Sequence[Path], notes: list[str]) -> Bars:
     inside = inside_roots(path, roots)
-    entry = cache.ensure(inside, job.timeframe, symbol=job.symbol or None, utc=True)
+    minutes = None if job.strategy.profile == "peer" else job.timeframe  # None: what the file says
+    entry = cache.ensure(inside, minutes, symbol=job.symbol or None, utc=True)
     return _cached(entry.fingerprint, cache, notes)
 
 

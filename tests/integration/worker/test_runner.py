@@ -52,6 +52,12 @@ def test_a_peers_candles_are_resampled_to_the_timeframe_of_its_strategy(cache):
     assert (done.error, done.trades) == (None, 0)  # every four hours close at 9: nothing ever crosses
     assert run_job(job, cache).code == "data.spacing"  # our own profile resamples nothing
 
+    filed = msgspec.structs.replace(job, strategy=peer, candles=None, candles_file="AAPL_D1.csv")
+    weekly = msgspec.structs.replace(filed, strategy=msgspec.structs.replace(peer, timeframe=10080))
+    weekly = msgspec.structs.replace(weekly, timeframe=10080)
+    done = run_job(weekly, cache, data_roots=[bundled_dir()])
+    assert (done.error, done.trades > 0) == (None, True)
+
 
 def test_a_file_in_a_data_root_is_checked_and_cached(cache):
     job = Backtest(
