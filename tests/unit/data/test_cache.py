@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foldward.contracts.errors import DataError, RequestError
-from foldward.data import bundled_dir, contract
+from foldward.data import _npy, bundled_dir, contract
 from foldward.data._layout import set_aside
 from foldward.data._sources import Signature
 from foldward.data.cache import Cache
@@ -329,6 +329,25 @@ def test_an_entry_that_cannot_be_read_for_now_stays_where_it_is(cache, write, ba
     assert caught.value.code == "data.unreadable"
     assert cache.counters["quarantined"] == 0
     assert len(cache.load(entry.fingerprint)) == 24
+
+
+def test_large_pages_are_asked_for_and_a_kernel_that_has_none_is_no_matter(cache, write, bars, monkeypatch):
+    class Refusing:
+        asked = 0
+
+        def __len__(self):
+            return 2 << 20
+
+        def madvise(self, advice):
+            self.asked += 1
+            raise OSError(22, "Invalid argument")
+
+    mapped = Refusing()
+    _npy._advise(mapped)
+    assert mapped.asked == 1
+    monkeypatch.setattr(_npy, "_LARGE", 1)
+    entry = cache.ensure(write(bars(24)))
+    assert cache.load(entry.fingerprint).close[0] == 100.3
 
 
 def test_a_quarantined_entry_is_restored_from_its_source_after_the_process_that_found_it(
