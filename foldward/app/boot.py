@@ -93,6 +93,7 @@ class Core:
                 [sys.executable, "-m", "foldward.app.warm", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C at a terminal is for core, which ends this one itself
             )
             yield
         finally:

@@ -1,6 +1,7 @@
 """The command line against real processes: what only they can show."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -155,6 +156,35 @@ def test_ctrl_c_ends_a_watch_with_130_and_no_traceback(shell: Shell) -> None:
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130
     assert said == b"interrupted\n"
+
+
+def compiling(core: int) -> bool:
+    """Whether core's compiler of kernels is under way: it has loaded numpy."""
+    try:
+        for pid in Path(f"/proc/{core}/task/{core}/children").read_text().split():
+            if b"foldward.app.warm" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return "numpy" in Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it ends while we look
+        pass
+    return False
+
+
+def test_ctrl_c_at_a_terminal_reaches_core_alone(shell: Shell) -> None:
+    """A terminal sends SIGINT to every process of its foreground group, the compiler of kernels too."""
+    said = shell.home.parent / "said.txt"
+    with said.open("wb") as log:
+        process = subprocess.Popen(
+            [*COMMAND, "core", "--workers", "1"],
+            env={**shell.env, "NUMBA_CACHE_DIR": str(shell.home.parent / "empty")},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        shell.processes.append(process)
+        until(lambda: compiling(process.pid), 30, "the compiler of kernels")
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(20)
+    assert "Traceback" not in said.read_text()
 
 
 def test_output_is_utf8_in_any_locale(shell: Shell) -> None:
