@@ -1,14 +1,15 @@
 """Dead letters on their way into the store: each at once, but in groups while many come. Pure.
 
-Every commit costs an fsync and a dozen pages of the log, and good work that comes meanwhile waits for it. Who
-sends junk waits for nothing, so beyond the first few the letters of `GROUP_S` go together, and never in the
-same commit as other work. A letter in here is also in the memory of DeadLetter, which tells it again when it
-is not answered.
+Every commit costs an fsync and a dozen pages of the log, and good work that comes meanwhile waits for it.
+Who sends junk waits for nothing, so beyond the first few the letters of `GROUP_S` go together, never in the
+commit of other work, and in a moment without any if one comes within another `GROUP_S`. A letter in here is
+also in the memory of DeadLetter, which tells it again when it is not answered.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from foldward.contracts.facts import HoldDeadLetter
 from foldward.contracts.messages import Write
@@ -16,6 +17,7 @@ from foldward.contracts.messages import Write
 GROUP_S = 0.02
 GROUP = 32  # letters of one commit
 GROUP_BYTES = 256 * 1024  # and of their payloads, unless one alone is larger
+QUIET_S = 0.003  # since the last good work: between two commits of one request there is less
 AT_ONCE = 10  # commits that need not wait; one comes back every GROUP_S
 
 
@@ -43,9 +45,9 @@ class Letters:
         self._waiting.append(write)
         self._bytes += _size(write)
 
-    def take(self, now: float) -> list[Write]:
-        """The next group, if it is due; `done` says that it was answered."""
-        if self.wait_s(now) > 0.0:
+    def take(self, now: float, worked_at: float = -inf) -> list[Write]:
+        """The next group, if it is due; `done` says that it was answered. worked_at: the last good work."""
+        if self.wait_s(now, worked_at) > 0.0:
             return []
         self._credit = max(0.0, self._credit - 1.0)
         self._taken = self._group()
@@ -63,17 +65,18 @@ class Letters:
         self._bytes = 0
         return letters
 
-    def wait_s(self, now: float) -> float:
+    def wait_s(self, now: float, worked_at: float = -inf) -> float:
         """Seconds until `take` gives a group; infinite when nothing waits."""
         # A clock that was set back (a test's) neither fills nor empties.
         if self._filled is not None and now > self._filled:
             self._credit = min(float(AT_ONCE), self._credit + (now - self._filled) / GROUP_S)
         self._filled = now
         if not self._waiting:
-            return float("inf")
-        if self._credit >= 1.0 or len(self._waiting) >= GROUP or self._bytes >= GROUP_BYTES:
+            return inf
+        if self._credit >= 2.0 or len(self._waiting) >= GROUP or self._bytes >= GROUP_BYTES:
             return 0.0
-        return (1.0 - self._credit) * GROUP_S
+        due_s = max(0.0, (1.0 - self._credit) * GROUP_S)
+        return min((2.0 - self._credit) * GROUP_S, max(due_s, until_quiet(now, worked_at)))
 
     def _group(self) -> list[Write]:
         group: list[Write] = []
@@ -85,6 +88,12 @@ class Letters:
             group.append(self._waiting.popleft())
         self._bytes = sum(map(_size, self._waiting))
         return group
+
+
+def until_quiet(now: float, worked_at: float) -> float:
+    """Seconds until the last good work is so long ago that none is in the middle of something."""
+    gone = now - worked_at
+    return QUIET_S - gone if 0.0 <= gone < QUIET_S else 0.0
 
 
 def _size(write: Write) -> int:

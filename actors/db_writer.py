@@ -9,13 +9,14 @@ from outside and rolls back, and the successor finds the lock free.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
 from actors._base import ProductActor
-from actors._letters import Letters, is_letter
+from actors._letters import GROUP_S, Letters, is_letter, until_quiet
 from actors._write_desk import Reply, WriteDesk
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError
@@ -52,6 +53,7 @@ class DBWriter(ProductActor):
         self._letters = Letters()
         self._letters_asked = False
         self._groups = 0
+        self._worked_at = -inf
         self._in_hand: Sequence[Any] = ()
         self._idle = True
         self._retention_at = 0.0
@@ -102,16 +104,18 @@ class DBWriter(ProductActor):
         self._in_hand = batch
         writes = []
         for message in batch:
-            if isinstance(message, Write):
+            kind = type(message)
+            if kind is Write:
                 if is_letter(message):
                     self._letters.add(message)
                 else:
                     writes.append(message)
-            elif isinstance(message, LettersDue):
+            elif kind is LettersDue:
                 self._letters_asked = False
         if writes:
             self._idle = False
             _answer(self._desk.take(writes))
+            self._worked_at = clock.now()
             self._look_at_disk()
         if self._letters:
             self._post()
@@ -125,10 +129,12 @@ class DBWriter(ProductActor):
         Letters fill the log fast, and the commit that makes it too long copies it into the file: that should
         not be the commit of an answer.
         """
-        if self._groups >= FOLD_EVERY and self._writer is not None:
+        now, least_s = clock.now(), 0.0
+        if self._writer is not None and self._fold_is_due(now):
             self._groups = 0
             self._writer.fold()
-        elif group := self._letters.take(clock.now()):
+            least_s = GROUP_S / 2
+        elif group := self._letters.take(now, self._worked_at):
             self._groups += 1
             self._idle = False
             _answer(self._desk.take(group))
@@ -136,7 +142,12 @@ class DBWriter(ProductActor):
             self._look_at_disk()
         if self._letters and not self._letters_asked:
             self._letters_asked = True
-            self.after(self._letters.wait_s(clock.now()), LettersDue())
+            wait_s = self._letters.wait_s(clock.now(), self._worked_at)
+            self.after(max(least_s, wait_s), LettersDue())
+
+    def _fold_is_due(self, now: float) -> bool:
+        quiet = until_quiet(now, self._worked_at) == 0.0
+        return self._groups >= (FOLD_EVERY if quiet else 2 * FOLD_EVERY)
 
     def on_receive(self, message: Any) -> None:
         """One message alone."""

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from actors._letters import AT_ONCE, GROUP, GROUP_S, Letters, is_letter
+from actors._letters import AT_ONCE, GROUP, GROUP_S, QUIET_S, Letters, is_letter, until_quiet
 from foldward.contracts.facts import HoldDeadLetter, SetMeta
 from foldward.contracts.messages import Write
 
@@ -98,6 +98,28 @@ def test_what_is_done_is_forgotten(letters):
     letters.take(0.0)
     letters.done()
     assert letters.take_all() == []
+
+
+def test_a_group_that_is_due_waits_for_a_moment_without_good_work_but_not_for_ever(letters):
+    flood(letters)
+    letters.add(letter())
+    assert letters.wait_s(0.0, worked_at=0.0) == GROUP_S
+    assert letters.wait_s(0.02, worked_at=0.019) == pytest.approx(0.002)
+    assert letters.take(0.02, worked_at=0.019) == []
+    assert letters.wait_s(0.039, worked_at=0.039) == pytest.approx(0.001)
+    assert len(letters.take(0.041, worked_at=0.041)) == 1
+
+
+def test_the_moment_has_come_three_milliseconds_after_good_work():
+    assert QUIET_S == 0.003
+    assert until_quiet(1.0, 1.0) == QUIET_S
+    assert until_quiet(1.0, 0.997) == pytest.approx(0.0, abs=1e-9)
+    assert until_quiet(1.0, -inf) == until_quiet(1.0, 2.0) == 0.0
+
+
+def test_few_letters_wait_for_no_such_moment(letters):
+    letters.add(letter())
+    assert letters.wait_s(1.0, worked_at=1.0) == 0.0
 
 
 def test_after_a_pause_letters_go_at_once_again(letters):
