@@ -139,7 +139,8 @@ def connect_writer(path: Path, *, synchronous: str, busy_timeout_ms: int, wal_ma
 def connect_reader(path: Path, *, busy_timeout_ms: int = 5000) -> APSWDatabase:
     """Open the file read-only. Raises StorageError storage.open, storage.corrupt, storage.busy."""
     if not path.is_file():
-        raise StorageError("storage.open", f"{path} does not exist", path=str(path))
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise StorageError("storage.open", f"{path} {what}", path=str(path))
     # No mmap: a disk error under a mapping is a SIGBUS for the whole process, not an exception.
     pragmas = {"query_only": 1, "cache_size": -32_768, "temp_store": 2}
     options: dict[str, Any] = {"timeout": busy_timeout_ms / 1000, "pragmas": pragmas}

@@ -198,6 +198,8 @@ def test_a_backup_of_nothing_is_refused(tmp_path):
         backup(tmp_path / "nothing.db", tmp_path / "copy.db")
     with pytest.raises(StorageError, match="does not exist"):
         restore(tmp_path / "foldward.db", tmp_path / "nothing.db")
+    with pytest.raises(StorageError, match="is a folder"):
+        restore(tmp_path / "foldward.db", tmp_path)
     empty = tmp_path / "empty.db"
     apsw.Connection(str(empty)).execute("PRAGMA user_version = 0").close()
     empty.touch()
