@@ -56,7 +56,8 @@ def check_copy(path: Path) -> int:
     missing), storage.newer.
     """
     if not path.is_file():
-        raise StorageError("storage.open", f"{path} does not exist", path=str(path))
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise StorageError("storage.open", f"{path} {what}", path=str(path))
     try:
         # Immutable: a check must leave no files beside what it looks at.
         uri = f"{path.absolute().as_uri()}?immutable=1"
