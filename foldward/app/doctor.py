@@ -157,12 +157,11 @@ def _home(home: Home) -> Check:
     root = home.root
     if not root.exists():
         parent = next(path for path in [root, *root.absolute().parents] if path.exists())
-        return Check(
-            "home",
-            os.access(parent, os.W_OK),
-            f"{root} will be made by the first run",
-            "choose a --home you may write",
+        fits = parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
+        found = (
+            "will be made by the first run" if fits else f"cannot be made: {parent} is no folder to write to"
         )
+        return Check("home", fits, f"{root} {found}", "choose a --home you may write")
     return Check("home", os.access(root, os.W_OK | os.X_OK), str(root), "choose a --home you may write")
 
 

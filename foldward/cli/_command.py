@@ -99,8 +99,11 @@ def guarded(work: Callable[[], int | None], home: Callable[[], Path] | None = No
         code = "storage.disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "storage.io"
         place = f": {error.filename}" if error.filename else ""
         _keep_traceback(home)
-        denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-        hint = "make it writable for this user, or choose another place (--home DIR)" if denied else None
+        hint = None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint = "make it writable for this user, or choose another place (--home DIR)"
+        elif error.errno in (errno.ENOTDIR, errno.EISDIR):
+            hint = "something else stands there: choose another place (--home DIR)"
         print_error(StorageError(code, f"{error.strerror or error}{place}", hint=hint))
         return StorageError.exit_code
     except KeyboardInterrupt:

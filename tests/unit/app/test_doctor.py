@@ -55,6 +55,15 @@ def test_boot_refuses_to_run_foreign_code(monkeypatch: pytest.MonkeyPatch) -> No
     assert (caught.value.code, caught.value.exit_code) == ("config.foreign_package", 2)
 
 
+def test_a_home_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    home = next(
+        check for check in doctor.examine(Home(tmp_path / "file" / "home"), None) if check.name == "home"
+    )
+    assert not home.ok
+    assert home.detail == f"{tmp_path}/file/home cannot be made: {tmp_path}/file is no folder to write to"
+
+
 def test_every_check_passes_on_a_fresh_home(tmp_path: Path) -> None:
     checks = doctor.examine(Home(tmp_path / "home"), None)
     assert [item.name for item in checks if not item.ok] == []

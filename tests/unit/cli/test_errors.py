@@ -175,3 +175,12 @@ def test_a_report_that_could_not_be_written_is_refused_before_the_work(
     assert captured.err.startswith(f"error config.usage: --report {says}")
     assert captured.err.count("\n") == 1
     assert not home.exists()
+
+
+def test_a_home_below_a_file_is_told_as_a_wrong_place(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").touch()
+    assert run(["keys", "core", "--home", "file/home"]) == 8
+    assert capsys.readouterr().err == (
+        "error storage.io: Not a directory: file/home/keys"
+        " — hint: something else stands there: choose another place (--home DIR)\n"
+    )
