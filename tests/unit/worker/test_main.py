@@ -8,8 +8,9 @@ from foldward.worker.main import main
 
 @pytest.fixture(autouse=True)
 def _own_log() -> None:
-    """The worker sets its own log up; the next test sets up another."""
+    """The worker sets its own log up; `foldward replay`, where a test ran it here, has silenced it."""
     logger.remove()
+    logger.enable("foldward.worker")
 
 
 @pytest.mark.parametrize(
