@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from foldward.cli._app import run
+from foldward.cli._oos import _marked
 from foldward.data import bundled_dir
 
 
@@ -151,3 +152,8 @@ def test_a_walk_forward_shows_windows_without_bars_and_what_each_fold_chose(
     out = capsys.readouterr().out
     assert "missing" in out
     assert "sma_short=2" in out or "sma_short=3" in out
+
+
+@pytest.mark.parametrize("stored", [0, 1])
+def test_a_result_shows_whether_its_window_was_confirmed(stored: int) -> None:
+    assert _marked({"sharpe": 1.0, "unverified": stored})["window_unverified"] is bool(stored)
