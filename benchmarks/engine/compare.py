@@ -153,7 +153,7 @@ def ours(bars: Bars, pair: tuple[int, int]) -> dict[str, float]:
         ),
         "ledger's sums alone": best(lambda: sums_alone(trades, days, prepared.settings, sums), 25),
         "one backtest, complete": best(lambda: simulate(bars, rule)),
-        ALL_SPLITS: best(everything, 5),
+        ALL_SPLITS: best(everything, 15),
         "the same, each simulated alone": best(rerun, 1),
         "walk-forward report, about 120 folds with train parts": best(
             lambda: walk_forward(bars, rule, report_plan), 3

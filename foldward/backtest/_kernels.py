@@ -181,23 +181,26 @@ def _sides(here, short, long, more_short, more_long, ratio, out):
 
 
 @kernel
-def _crossings(sides):
-    """Sides to crossings, in place: beyond now and not before; the first has nothing before it."""
+def _crossings(sides, before):
+    """Sides to crossings, in place: beyond now and not before. Returns the side of the last bar."""
+    last = sides[len(sides) - 1]
     # From behind, so that each bar still finds the side of the one before it.
     for i in range(len(sides) - 1, 0, -1):
         sides[i] = sides[i] & ~sides[i - 1]
-    sides[0] = 0
+    sides[0] = sides[0] & ~before
+    return last
 
 
 @kernel
 def signal_sma(c, sig, short, long):
-    """Simple moving averages of the close over `short` and `long` bars; crossings as bits in `sig`.
+    """Simple moving averages of the close over `short` and `long` bars; every bar of `sig` is written.
 
     Sums run within blocks of SPAN bars, counted from the first bar of the data: a window's sum is the
     difference of two of them and the totals of the blocks between. No rounding outlives its block (relative
     error below SPAN · 2⁻⁵³ = 2.3e-13), and no bar waits for the one before it.
     """
     n = len(c)
+    sig[: min(long, n)] = 0
     if n < long:
         return
     ratio = long / short
@@ -206,6 +209,8 @@ def signal_sma(c, sig, short, long):
     sums = np.empty((room, SPAN), dtype=np.float64)
     totals = np.empty(room, dtype=np.float64)
     summed = 0
+    # Before the first two averages there is no crossing, whatever their sides.
+    side = np.uint8(_UP | _DOWN)
     for block in range(n // SPAN + 1):
         first = block * SPAN
         if block >= summed:
@@ -217,7 +222,7 @@ def signal_sma(c, sig, short, long):
                 _sums_of_one(c[first : min(n, first + SPAN)], sums, totals, block % room)
                 summed = block + 1
         # Place j is before bar j: the window that ends with bar j − 1 is the sum at j less that at j − size.
-        j = max(first, long)
+        start = j = max(first, long)
         stop = min(first + SPAN, n + 1)
         while j < stop:
             from_short = (j - short) // SPAN
@@ -235,7 +240,9 @@ def signal_sma(c, sig, short, long):
                 sig[j - 1 : end - 1],
             )
             j = end
-    _crossings(sig[long - 1 :])
+        if start < stop:
+            # While they are at hand: the array as a whole does not fit the nearest caches.
+            side = _crossings(sig[start - 1 : stop - 1], side)
 
 
 @kernel

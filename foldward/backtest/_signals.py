@@ -133,9 +133,13 @@ _BUILTIN: dict[str, Callable[[Bars, Mapping[str, float], Signals], None]] = {
     "donchian": _donchian,
 }
 
+# The kernels that leave no bar as they found it.
+_WRITE_ALL = frozenset({"sma"})
+
 
 def builtin_signals(kind: str, bars: Bars, params: Mapping[str, float]) -> Signals:
     """The signal bits of a built-in kind for every bar, from the first bar of the data on."""
-    out = np.zeros(len(bars), dtype=np.uint8)
+    make = np.empty if kind in _WRITE_ALL else np.zeros
+    out: Signals = make(len(bars), dtype=np.uint8)
     _BUILTIN[kind](bars, params, out)
     return out

@@ -29,7 +29,7 @@ def crossings(close, short, long):
 )
 def test_they_cross_where_exact_sums_cross(n, short, long):
     close = np.round(100 + 3 * np.sin(np.arange(n) / 7.0) + np.arange(n) % 5 * 0.1, 1)
-    wishes = np.zeros(n, dtype=np.uint8)
+    wishes = np.full(n, 255, dtype=np.uint8)
     k.signal_sma(column(close), wishes, short, long)
     expected = crossings(close.tolist(), short, long)
     assert np.flatnonzero(expected).size > 10
@@ -39,7 +39,7 @@ def test_they_cross_where_exact_sums_cross(n, short, long):
 def test_four_blocks_at_once_and_the_rest_one_by_one_give_the_same_sums():
     n = 4 * k.SPAN + 700
     close = 100 + np.sin(np.arange(n) / 9.0) + np.arange(n) % 7 * 0.05
-    whole, part = np.zeros(n, dtype=np.uint8), np.zeros(4 * k.SPAN - 1, dtype=np.uint8)
+    whole, part = np.full(n, 255, dtype=np.uint8), np.full(4 * k.SPAN - 1, 255, dtype=np.uint8)
     k.signal_sma(column(close), whole, 7, 21)
     k.signal_sma(column(close[: len(part)]), part, 7, 21)
     np.testing.assert_array_equal(whole[: len(part)], part)
@@ -53,6 +53,6 @@ def test_a_price_that_rests_is_no_crossing(price):
 
 
 def test_fewer_bars_than_the_long_average_are_no_wish():
-    wishes = np.zeros(9, dtype=np.uint8)
+    wishes = np.full(9, 255, dtype=np.uint8)
     k.signal_sma(column(np.arange(9.0)), wishes, 2, 10)
     assert not wishes.any()
