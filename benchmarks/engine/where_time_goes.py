@@ -98,7 +98,7 @@ def measure(folder: Path, bars: int) -> list[tuple[str, float, str]]:
         ("signals", best(lambda: builtin_signals("sma", series, made.strategy.params)), "one streaming pass"),
         ("simulate", simulated, "fills, stops, the day table, event-time checks"),
         ("ledger", checked, "sums by day, the ledger's checks"),
-        ("statistics", max(0.0, whole - simulated - checked), "day blocks, curve, metrics"),
+        ("statistics", max(0.0, whole - simulated - checked), "curve, metrics"),
         ("encode", best(lambda: dumps(answer), 20), "the answer's JSON"),
         ("fill", best(lambda: from_outcome(job, outcome), 20), "curves, block sums, trade list, digest"),
         ("all of a request", best(lambda: dumps(run_job(loads(raw), cache))), "as the worker computes it"),
