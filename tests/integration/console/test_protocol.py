@@ -280,7 +280,8 @@ def test_a_plan_is_judged_for_each_strategy_on_its_own_candles(core: Shell) -> N
 VERBS = [
     "ping", "tree", "child", "crashes", "stacks", "zombies", "counters", "restart", "core_status", "submit",
     "cancel", "retry", "pause", "resume", "rank_cycle", "dead_replay", "dead_drop", "dead_cancel",
-    "backed_up", "import_strategies", "retire_strategies", "reload", "no such verb", "", "__class__", "__init__",
+    "backed_up", "import_strategies", "retire_strategies", "reload", "no such verb", "", "__class__",
+    "__init__",
 ]  # fmt: skip
 KEYS = [
     "names", "kind", "now", "origin", "plan", "ids", "request_ids", "rate", "limit", "note", "fact", "id",
