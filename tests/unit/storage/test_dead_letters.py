@@ -214,9 +214,7 @@ def test_many_letters_are_kept_as_each_would_be_alone(writer, facts, reader):
     counts, counters = reader.dead_counts(), reader.counters()
     assert (counts["held"], counts["bytes"]) == (3, 11)
     assert (counters["dead_letter.unparseable"], counters["dead_letter.schema"]) == (4, 1)
-    assert [step["event"] for step in reader.timeline(ONE)] == ["oos.requested"] + 2 * [
-        "dead_letter.held"
-    ]
+    assert [step["event"] for step in reader.timeline(ONE)] == ["oos.requested"] + 2 * ["dead_letter.held"]
 
 
 def test_ids_go_on_after_letters_that_were_held_before(writer, reader):
