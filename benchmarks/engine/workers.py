@@ -1,6 +1,6 @@
 """What a second worker adds: its computing alone, and with the link and core around it.
 
-    python benchmarks/engine/workers.py [--seconds 3] [--tree]
+    python benchmarks/engine/workers.py [--seconds 1.5] [--tree]
 
 Each line: jobs a second of one process and of two side by side (each calls the worker's own `run_job`; no
 core, no link), their ratio, and how much more CPU time a job takes when the neighbour works. "spin" is a loop
@@ -96,7 +96,7 @@ def serve(kind: str, folder: Path, fingerprint: str) -> None:
 
 
 def rates(kind: str, folder: Path, fingerprint: str, seconds: float) -> dict[int, tuple[float, float]]:
-    """Processes at work → (jobs a second together, CPU seconds a job); the best of two rounds each."""
+    """Processes at work → (jobs a second together, CPU seconds a job); the best of four rounds each."""
     argv = [sys.executable, __file__, "--serve", kind, str(folder), fingerprint]
     hands = [
         subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
@@ -106,7 +106,7 @@ def rates(kind: str, folder: Path, fingerprint: str, seconds: float) -> dict[int
         for hand in hands:
             if hand.stdout is None or hand.stdout.readline() != "ready\n":
                 raise SystemExit(f"{kind} did not start")
-        for count in (1, 2, 1, 2):
+        for count in (1, 2) * 4:
             for hand in hands[:count]:
                 print(seconds, file=hand.stdin, flush=True)
             told = [[float(word) for word in hand.stdout.readline().split()] for hand in hands[:count]]  # type: ignore[union-attr]
@@ -125,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--tree", action="store_true", help="through the link too, with one and two workers")
     parser.add_argument("--only", default="", metavar="TEXT", help="the lines with this in their name")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
