@@ -214,12 +214,17 @@ class Core:
         )
 
     def workers(self) -> list[dict[str, Any]]:
-        """Workers with pid and how busy they are."""
-        from foldward.console.verbs import views, worker_rows
+        """Workers with pid and how busy they are at this moment: what status shows is up to a second old."""
+        from foldward.console.verbs import worker_rows
+        from foldward.contracts.messages import Look
 
         if self.root is None:
             return []
-        return worker_rows(self.root.snapshot(), views(self.root).get("dispatcher", {}).get("workers", []))
+        try:
+            seen: dict[str, Any] = self.root.handle("dispatcher").ask(Look(), timeout=2.0)
+        except Exception:  # a restarting dispatcher knows no worker, whatever it raised
+            seen = {}
+        return worker_rows(self.root.snapshot(), seen.get("workers", []))
 
     def _describe(self) -> None:
         if self._lock is not None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from foldward.app import session
+from foldward.app import boot, session
 from foldward.contracts.errors import SupervisionError
 from foldward.contracts.facts import SetMeta
-from foldward.contracts.messages import Written
+from foldward.contracts.messages import Look, Written
 
 FACT = SetMeta(key="k", value="v")
 
@@ -68,3 +68,31 @@ def test_a_run_that_stays_ends_with_its_tree() -> None:
     thread.start()
     thread.join(10.0)
     assert ended == ["supervision.start_failed"]
+
+
+class Root:
+    """A tree with one worker, whose dispatcher answers with what it knows, or not at all."""
+
+    def __init__(self, busy: int | None) -> None:
+        self.busy = busy
+
+    def snapshot(self) -> dict[str, Any]:
+        worker = {"id": "worker-1", "kind": "process", "state": "running", "pid": 7}
+        return {"id": "root", "kind": "supervisor", "state": "running", "children": [worker]}
+
+    def handle(self, name: str) -> Any:
+        assert name == "dispatcher"
+        return self
+
+    def ask(self, message: Any, timeout: float) -> dict[str, Any]:
+        assert isinstance(message, Look)
+        if self.busy is None:
+            raise TimeoutError
+        return {"workers": [{"id": "worker-1", "pid": 7, "busy": self.busy}]}
+
+
+@pytest.mark.parametrize(("busy", "shown"), [(2, 2), (0, 0), (None, 0)])
+def test_how_busy_workers_are_is_asked_at_that_moment(busy: int | None, shown: int) -> None:
+    core = boot.Core.__new__(boot.Core)
+    core.root = Root(busy)  # type: ignore[assignment]
+    assert [(row["id"], row["pid"], row["busy"]) for row in core.workers()] == [("worker-1", 7, shown)]
