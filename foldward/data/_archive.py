@@ -81,7 +81,8 @@ def _digits(column: Floats, places: int) -> int:
         part = column[start : start + _BLOCK]
         with np.errstate(over="ignore"):
             whole = np.rint(part * scale)
-        if not (whole / scale == part).all():
+        # A volume of -0.0 is one of 0, but its bits are others, and the fingerprint is made of bits.
+        if not (whole / scale == part).all() or np.signbit(whole).any():
             return 0
         largest = max(largest, float(np.abs(whole).max()))
     return 9 if largest < _INT32 else 15 if largest < _EXACT else 0

@@ -234,6 +234,7 @@ def test_the_line_of_a_fault_is_exact_in_a_long_file(tmp_path):
     st.lists(
         st.one_of(
             st.floats(5e-324, 1.7e308),
+            st.sampled_from([0.0, -0.0]),
             st.builds(lambda whole, places: whole / 10**places, st.integers(1, 10**15), st.integers(0, 10)),
         ),
         min_size=1,

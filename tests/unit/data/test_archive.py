@@ -46,6 +46,8 @@ def same(left, right):
         ([1e15], None),
         ([1.7e308, 1.0], None),
         ([5e-324], None),
+        ([0.0, 5.0], (0, 9)),
+        ([-0.0, 5.0], None),  # no decimal knows this zero
     ],
 )
 def test_the_places_of_a_column_are_the_fewest_that_hold_every_value_exactly(values, places):
@@ -68,6 +70,7 @@ def test_a_single_value_of_another_kind_in_a_long_column_is_not_missed():
         ([3.0, 4.0], pl.Int32()),
         ([3.0, 4_000_000_000.0], pl.Int64()),
         ([1 / 3, 0.1, 1.7e308, 5e-324], pl.Float64()),
+        ([-0.0, 5.0], pl.Float64()),
     ],
 )
 def test_an_archive_gives_back_every_bit(tmp_path, close, kind):
