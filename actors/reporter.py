@@ -61,6 +61,7 @@ class Reporter(ProductActor):
         self._reason = "start"
         self._fresh = True
         self._sent: int | None = None
+        self._dispatched: int | None = None  # the same counter, as last seen at a tick
         self._written = 0
         self._failed = 0
         self._day: str | None = None
@@ -101,12 +102,16 @@ class Reporter(ProductActor):
             case Written() if not message.ok:
                 self._unstored = message.fact
             case Tick():
+                self._guarded(self._dispatches)
                 self._guarded(self._look)
         return None
 
     def _note(self, reason: str) -> None:
         self._reason = reason
         self._fresh = True
+        now = clock.now()
+        if self._looked is None or not 0 <= now - self._looked < TICK_S:
+            self._guarded(self._look)  # after a quiet time it is shown at once, not at the next tick
 
     def _guarded(self, step: Callable[..., None], *args: Any) -> None:
         """A snapshot that cannot be written is counted and said, and tried again at the next tick."""
@@ -116,6 +121,13 @@ class Reporter(ProductActor):
             self._failed += 1
             if self._failed in (1, 10, 100) or self._failed % 1000 == 0:
                 logger.warning("snapshots or report not written ({} times): {}", self._failed, error)
+
+    def _dispatches(self) -> None:
+        """Nobody tells the reporter that requests have left: the counter does."""
+        sent = self._reader.counters()["sent"]
+        if sent != self._dispatched:
+            self._fresh |= self._dispatched is not None
+            self._dispatched = sent
 
     def _look(self) -> None:
         now = clock.now()

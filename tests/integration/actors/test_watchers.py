@@ -259,6 +259,21 @@ def test_snapshots_stand_after_the_start_and_follow_what_happens(house: House) -
     assert status.read_text().splitlines()[1].endswith("reason: stop")
 
 
+def test_what_has_left_is_shown_within_two_ticks_though_nobody_says_so(house: House) -> None:
+    status = house.home / "oos_status.txt"
+    reader = Reader(house.database)
+    with freezegun.freeze_time("2026-02-03 12:00:00") as frozen:
+        root = house.boot("telemetry", "db_writer", "reporter")
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-03")
+        root.handle("reporter").ask(Figures())
+        root.handle("db_writer").tell(Write(fact=CountUp(counts={"sent": 3})))
+        until(lambda: reader.counters()["sent"] == 3)
+        frozen.tick(4.0)
+        until(lambda: "sent: 3" in status.read_text())
+        root.stop(5.0)
+    reader.close()
+
+
 def test_a_change_that_came_too_soon_after_a_snapshot_is_in_the_next_one(house: House) -> None:
     status = house.home / "oos_status.txt"
     reader = Reader(house.database)
