@@ -108,14 +108,19 @@ class Replay:
 
 class Desk:
     """How one letter is replayed. `read` gives a request's open or closed row, `answered` whether it has a
-    result; `me` is the address for answers."""
+    result; `me` is the address for answers; max_frame: the largest message read, in bytes."""
 
     def __init__(
-        self, read: Callable[[str], RequestRow | None], answered: Callable[[str], bool], me: Callable[[], Any]
+        self,
+        read: Callable[[str], RequestRow | None],
+        answered: Callable[[str], bool],
+        me: Callable[[], Any],
+        max_frame: int,
     ) -> None:
         self._read = read
         self._answered = answered
         self._me = me
+        self._max_frame = max_frame
 
     def begin(self, replay: Replay, dead_id: int, letter: DeadRow | None, now: float, now_us: int) -> Effects:
         """Put one letter on its road, or say why not."""
@@ -145,7 +150,7 @@ class Desk:
     def _result(self, replay: Replay, letter: DeadRow, now_us: int) -> Effects:
         raw = letter.payload or b""
         try:
-            result = loads(raw)
+            result = loads(raw, max_frame=self._max_frame)
         except WireError as error:
             return self._settle(replay, letter, "held", f"{error.code}: {error.message}", now_us)
         if not isinstance(result, Result):
@@ -184,7 +189,7 @@ class Desk:
             payloads.append(row.payload)
         for payload in payloads:
             try:
-                job = loads(payload or b"")
+                job = loads(payload or b"", max_frame=self._max_frame)
             except WireError:
                 continue
             if isinstance(job, Backtest):

@@ -30,6 +30,7 @@ from foldward.contracts.messages import (
     Written,
 )
 from foldward.settings import StorageTable
+from foldward.wire import MAX_FRAME
 from storage.reads import Reader
 from storage.rows import DeadRow
 
@@ -40,14 +41,23 @@ class DeadLetter(ProductActor):
     """Holds, replays, drops.
 
     database: path of the SQLite file; the spill file lies beside it. storage: settings table (the bounds).
+    max_frame: the largest message that is read again, in bytes.
     """
 
     service = "dead_letter"
 
-    def __init__(self, *, database: Path | str, storage: StorageTable, run_id: str = "-") -> None:
+    def __init__(
+        self,
+        *,
+        database: Path | str,
+        storage: StorageTable,
+        max_frame: int = MAX_FRAME,
+        run_id: str = "-",
+    ) -> None:
         super().__init__()
         self._database = Path(database)
         self._run_id = run_id
+        self._max_frame = max_frame
         spill = Spill(self._database.with_name(NAME))
         self._holding = Holding(spill, storage, run_id, lambda: self._reader.dead_counts())
         self._dropping = Dropping()
@@ -75,7 +85,7 @@ class DeadLetter(ProductActor):
     def recover(self) -> None:
         """Open the rows; replays of an earlier incarnation are over, their letters are where they were."""
         self._reader = Reader(self._database)
-        self._desk = Desk(self._reader.request, self._has_result, self._me)
+        self._desk = Desk(self._reader.request, self._has_result, self._me, self._max_frame)
 
     def on_start(self) -> None:
         """Everything timed goes by one tick."""

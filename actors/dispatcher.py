@@ -47,7 +47,7 @@ from foldward.contracts.messages import (
     Written,
 )
 from foldward.settings import BreakerTable, QueueTable, RetryTable
-from foldward.wire import loads
+from foldward.wire import MAX_FRAME, loads
 
 TICK_S = 0.1  # deadlines, graces and due times are looked at this often
 NET_S = 60.0  # how often leases that nobody here knows are looked for
@@ -61,7 +61,8 @@ class Dispatcher(ProductActor):
     """Sends what is due to whom can take it.
 
     database: path of the SQLite file. queue, retry, breaker: settings tables. make_link: called with a sink
-    for what the link tells; the link is started when the actor starts and closed when it ends.
+    for what the link tells; the link is started when the actor starts and closed when it ends. max_frame: the
+    largest answer that is read, in bytes.
     """
 
     service = "dispatcher"
@@ -74,12 +75,14 @@ class Dispatcher(ProductActor):
         retry: RetryTable,
         breaker: BreakerTable,
         make_link: MakeLink,
+        max_frame: int = MAX_FRAME,
         run_id: str = "-",
     ) -> None:
         super().__init__()
         self._database = Path(database)
         self._queue = queue
         self._make_link = make_link
+        self._max_frame = max_frame
         self._run_id = run_id
         self._desk = Desk(queue, retry, breaker)
         self._link: Link | None = None
@@ -244,7 +247,7 @@ class Dispatcher(ProductActor):
             return self._desk.arrivals.unreadable(multipart, _frames.joined(frames), message.peer)
         raw = frames[0]
         try:
-            decoded = loads(raw)
+            decoded = loads(raw, max_frame=self._max_frame)
         except WireError as error:
             return self._desk.arrivals.unreadable(error, raw, message.peer)
         if isinstance(decoded, Result):

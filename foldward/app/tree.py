@@ -102,7 +102,12 @@ def _memory(parts: Parts) -> Child:
         Child(
             "dead_letter",
             DeadLetter,
-            kwargs={"database": home.database, "storage": settings.storage, "run_id": parts.run_id},
+            kwargs={
+                "database": home.database,
+                "storage": settings.storage,
+                "max_frame": (parts.link or settings.link).max_frame,
+                "run_id": parts.run_id,
+            },
             inbox=KEEP,
             hang_after=ROWS_S,
         ),
@@ -170,6 +175,7 @@ def _work(parts: Parts) -> Child:
                 "retry": settings.retry,
                 "breaker": settings.breaker,
                 "make_link": partial(_link, parts),
+                "max_frame": (parts.link or settings.link).max_frame,
                 "run_id": parts.run_id,
             },
             inbox=KEEP,

@@ -151,8 +151,9 @@ class ActorWorld:
             retry=settings.retry,
             breaker=settings.breaker,
             make_link=self._make_link,
+            max_frame=settings.link.max_frame,
         )
-        letters = DeadLetter(database=self.path, storage=settings.storage)
+        letters = DeadLetter(database=self.path, storage=settings.storage, max_frame=settings.link.max_frame)
         self.actors = {"dead_letter": letters, "oos_queue": queue, "dispatcher": dispatcher}
         for name, actor in self.actors.items():
             self._adopt(name, actor)

@@ -32,6 +32,9 @@ _EVENTS = (
 )
 _BEGUN_AGAIN = frozenset({zmq.EVENT_CONNECTED, zmq.EVENT_CONNECT_DELAYED, zmq.EVENT_CONNECT_RETRIED})
 MEND_S = 0.25
+# libzmq throws away what is beyond its limit, and the connection with it. What is only somewhat beyond ours
+# is let in, so that it can be refused with its bytes kept.
+HEADROOM = 2
 QUIET_S = 60.0  # who is refused comes again many times a second
 
 
@@ -43,7 +46,7 @@ def make_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, settings: Li
     """
     sock = context.socket(kind)
     sock.setsockopt(zmq.LINGER, 0)
-    sock.setsockopt(zmq.MAXMSGSIZE, settings.max_frame)
+    sock.setsockopt(zmq.MAXMSGSIZE, HEADROOM * settings.max_frame)
     sock.setsockopt(zmq.HEARTBEAT_IVL, settings.heartbeat_ms)
     sock.setsockopt(zmq.HEARTBEAT_TIMEOUT, settings.heartbeat_timeout_ms)
     sock.setsockopt(zmq.RECONNECT_IVL, 50)

@@ -13,7 +13,7 @@ from foldward.wire.links.service import ServicePort
 pytestmark = pytest.mark.slow
 
 LIMIT = 1_024
-GIANT = b"x" * (LIMIT + 1)
+GIANT = b"x" * (2 * LIMIT + 1)
 
 
 @pytest.fixture

@@ -87,6 +87,24 @@ def test_a_letter_that_fails_again_stays_with_its_count_raised(world: ActorWorld
     assert len(world.reader.dead_letters()) == 1
 
 
+def test_a_giant_is_applied_once_the_limit_lets_it_in(tmp_path: Path) -> None:
+    small = Settings.model_validate({"link": {"max_frame": 2048}})
+    with ActorWorld(tmp_path, settings=small) as world:
+        world.add("s0")
+        world.link.connect("w1")
+        request_id = ask(world)
+        giant = dumps(world.result(request_id)) + b" " * 4096
+        world.receive(giant)
+        (letter,) = world.reader.dead_letters()
+        assert (letter.reason, letter.code) == ("oversize", "wire.oversize")
+        assert replay(world, ids=(letter.id,)).failed == 1
+        world.kill()
+        world.settings = Settings()
+        world.start()
+        assert replay(world, ids=(letter.id,)).items == ({"id": letter.id, "outcome": "applied"},)
+        assert world.status(request_id) == "success"
+
+
 def test_replaying_twice_is_harmless(world: ActorWorld) -> None:
     world.link.connect("w1")
     request_id = ask(world)

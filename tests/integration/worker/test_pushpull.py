@@ -103,10 +103,22 @@ def test_a_frame_beyond_the_limit_ends_its_connection_and_not_the_link(open_link
     context = zmq.Context()
     try:
         pushes = [context.socket(zmq.PUSH) for _ in range(2)]
-        for push, size in zip(pushes, (2001, 2000), strict=True):
+        for push, size in zip(pushes, (4001, 2000), strict=True):
             push.connect(link.result_endpoint)
             push.send(b"x" * size)
         assert told.wait(FrameReceived)[0].frames == (b"x" * 2000,)
+    finally:
+        context.destroy(linger=0)
+
+
+def test_a_frame_somewhat_beyond_the_limit_is_told_so_that_its_bytes_can_be_kept(open_link, told):
+    link = open_link(max_frame=2000)
+    context = zmq.Context()
+    try:
+        push = context.socket(zmq.PUSH)
+        push.connect(link.result_endpoint)
+        push.send(b"x" * 4000)
+        assert told.wait(FrameReceived)[0].frames == (b"x" * 4000,)
     finally:
         context.destroy(linger=0)
 
