@@ -123,7 +123,7 @@ def test_a_malformed_result_is_kept_exactly_and_replayed_when_its_cause_is_gone(
         _, data = peer.take()
         raw = dumps(answer_to(loads(data), Candles()))
 
-        def refuse(bytes_: bytes) -> Any:
+        def refuse(bytes_: bytes, **_: Any) -> Any:
             raise WireError("wire.invalid_field", bytes_, None, "result.sharpe is misread by this decoder")
 
         monkeypatch.setattr("actors.dispatcher.loads", refuse)
