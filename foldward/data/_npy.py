@@ -15,6 +15,7 @@ import numpy as np
 from foldward.data import _sums
 from foldward.data.entries import Damaged
 from foldward.data.identity import COLUMNS, DTYPES, npy_header
+from foldward.files import fsync_file
 
 _PARALLEL = 1 << 20
 _LARGE = 2 << 20
@@ -35,7 +36,7 @@ def write_columns(folder: Path, columns: Mapping[str, np.ndarray]) -> dict[str, 
         for name in COLUMNS:
             file = folder / f"{name}.npy"
             sums[file.name] = _write(file, name, columns[name])
-            waits.append(beside.submit(_fsync, file))
+            waits.append(beside.submit(fsync_file, file))
         for wait in waits:
             wait.result()
     return sums
@@ -51,14 +52,6 @@ def _write(path: Path, name: str, values: np.ndarray) -> str:
             while written < len(piece):
                 written += file.write(piece[written:])
     return _sums.told(made)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def map_columns(folder: Path, rows: int, sums: Mapping[str, str]) -> dict[str, np.ndarray]:

@@ -1,6 +1,13 @@
 """Files that are whole or absent: written aside, made durable, renamed into place."""
 
-from foldward.files._atomic import atomic_file, atomic_folder, atomic_write, fsync_dir, require_writable
+from foldward.files._atomic import (
+    atomic_file,
+    atomic_folder,
+    atomic_write,
+    fsync_dir,
+    fsync_file,
+    require_writable,
+)
 from foldward.files._orphans import ORPHAN_SUFFIX, is_orphan_name, sweep_orphans
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "atomic_folder",
     "atomic_write",
     "fsync_dir",
+    "fsync_file",
     "is_orphan_name",
     "require_writable",
     "sweep_orphans",

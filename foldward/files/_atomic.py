@@ -90,7 +90,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         for entry in os.scandir(temporary):
-            _fsync_path(entry.path)
+            fsync_file(entry.path)
         os.fsync(descriptor)
         try:
             os.rename(temporary, target)
@@ -104,6 +104,15 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         os.close(descriptor)
     fsync_dir(target.parent)
+
+
+def fsync_file(path: str | os.PathLike[str]) -> None:
+    """Make what was written to a file durable, by whichever descriptor it was written."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def fsync_dir(folder: str | os.PathLike[str]) -> None:
@@ -133,11 +142,3 @@ def _create(target: Path) -> tuple[BinaryIO, str]:
         if lock(descriptor) and same_file(descriptor, temporary):
             return os.fdopen(descriptor, "w+b"), temporary
         os.close(descriptor)  # a sweep came between creation and lock
-
-
-def _fsync_path(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -261,7 +261,7 @@ def test_a_disk_that_cannot_keep_a_column_says_so_and_leaves_nothing(tmp_path, m
     source = tmp_path / "X_H1.csv"
     source.write_text(candles(50))
     cache = Cache(tmp_path / "cache")
-    kept = _npy._fsync
+    kept = _npy.fsync_file
 
     def fails(path):
         if path.name == "high.npy":
@@ -269,7 +269,7 @@ def test_a_disk_that_cannot_keep_a_column_says_so_and_leaves_nothing(tmp_path, m
         kept(path)
 
     with monkeypatch.context() as only:
-        only.setattr(_npy, "_fsync", fails)
+        only.setattr(_npy, "fsync_file", fails)
         with pytest.raises(OSError, match="Input/output error"):
             cache.ensure(source)
     assert cache.entries() == []
