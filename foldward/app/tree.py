@@ -105,7 +105,7 @@ def _memory(parts: Parts) -> Child:
             kwargs={
                 "database": home.database,
                 "storage": settings.storage,
-                "max_frame": (parts.link or settings.link).max_frame,
+                "max_frame": settings.link.max_frame,
                 "run_id": parts.run_id,
             },
             inbox=KEEP,
@@ -175,7 +175,7 @@ def _work(parts: Parts) -> Child:
                 "retry": settings.retry,
                 "breaker": settings.breaker,
                 "make_link": partial(_link, parts),
-                "max_frame": (parts.link or settings.link).max_frame,
+                "max_frame": settings.link.max_frame,
                 "run_id": parts.run_id,
             },
             inbox=KEEP,
