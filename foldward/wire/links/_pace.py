@@ -4,15 +4,23 @@ Nothing is thrown away: what is not read stays in the sockets, whose limits hold
 turns among connections, so an honest peer's next message is among the next few that are read, however many a
 flooding neighbour has waiting. What stands in front of it must be read first, though, and one message at the
 rate of junk is milliseconds. So half of what may be read at once is kept for the time when an answer is
-expected, and every message that is no junk allows one more that is. Pure; times are `clock.now()` seconds.
+expected, and every message that is no junk allows one more that is.
+
+While junk comes, the time of the answer decides how: in sips as long as one is expected, for each is judged
+before the next is read; else in batches, for every thread that is woken for two messages of junk takes the
+processor from good work as much as for ten, and not right after an answer, which is still being stored.
+Pure; times are `clock.now()` seconds.
 """
 
 from __future__ import annotations
 
 AHEAD = 256  # messages handed over and not worked off
-CHUNK = 8  # the same while junk comes: each chunk is judged before the next is read
-SIP = 2  # the same while only junk comes: an answer behind it need not wait for eight to be judged
+FIRST = 32  # the same until it is known what comes: each report without junk doubles it
+CHUNK = 8  # the same while junk comes and answers too
+SIP = 2  # while only junk comes: an answer behind it need not wait for eight to be judged
 GAP_S = 0.0005  # between two sips: whoever is to answer needs the processor too
+BATCH = 10  # while no answer is expected
+QUIET_S = 0.002  # between an answer and a batch, if it can wait
 WAKE_AT = AHEAD // 2
 CALM_S = 2.0  # without junk, before a link is read freely again
 EXPECT_S = 1.0  # after the last request an answer is no longer waited for so eagerly
@@ -28,8 +36,10 @@ class Pace:
         self._per_s = junk_per_s
         self._tokens = self._burst = max(CHUNK, junk_per_s / 5)
         self._reserve = self._burst / 2
+        self._batch = int(min(BATCH, self._reserve))
         self._filled: float | None = None
         self._careful = False
+        self._window = FIRST if junk_per_s else AHEAD
         self._last_junk = 0.0
         self._told = 0
         self._seen = 0  # of those, at the last look
@@ -37,6 +47,7 @@ class Pace:
         self._worked = (0, 0)  # messages, junk: the receiver's thread writes it, the rest is the port's
         self._charged = 0
         self._good = 0
+        self._good_at = 0.0
         self._chunk = SIP
         self._asked = 0  # requests sent, less those that nobody waits for any more
         self._asked_at = 0.0
@@ -58,35 +69,55 @@ class Pace:
         taken, charged = self._worked
         before = self._told - taken
         self._worked = (taken + messages, charged + junk)
-        return junk > 0 or self._careful or before >= WAKE_AT
+        if not self._careful:
+            return junk > 0 or before >= WAKE_AT
+        # Junk that came in a batch says nothing that the next batch would not find out by itself.
+        return junk < messages or self._asked > self._good
 
     def room(self, now: float) -> int:
         """How many messages may be read now."""
         self._charge(now)
-        taken = self._worked[0]
-        ahead = self._told - taken if taken else 0  # one who never reports is not waited for
+        ahead = self._ahead()
         if not self._careful:
-            return max(0, AHEAD - ahead)
-        free = self._free(now)
-        if free < 1.0:
+            return max(0, self._window - ahead)
+        if self._asked <= self._good:
+            if self._tokens - self._reserve < 1.0:
+                self.held_back = max(1, self.held_back)
+            return 0 if ahead or self._batch_wait_s(now, ahead) > 0.0 else self._batch
+        if self._tokens < 1.0:
             self.held_back = max(1, self.held_back)
         if self._gap_s(now) > 0.0:
             return 0
-        return max(0, min(self._chunk, int(free)) - ahead)
+        return max(0, min(self._chunk, int(self._tokens)) - ahead)
 
     def wait_s(self) -> float:
         """Seconds until there may be room again, if the receiver does not say so before."""
         if not self._careful:
             return 1.0
         now = self._filled or 0.0
-        free = self._free(now)
-        return (1.0 - free) / self._per_s if free < 1.0 else self._gap_s(now) or 1.0
+        if self._asked <= self._good:
+            return self._batch_wait_s(now, self._ahead()) or 1.0 / self._per_s
+        if self._tokens < 1.0:
+            return (1.0 - self._tokens) / self._per_s
+        return self._gap_s(now) or 1.0
 
-    def _free(self, now: float) -> float:
-        """Junk that may be read now; the reserve is for when an answer may stand behind it."""
-        if not 0.0 <= now - self._asked_at < EXPECT_S:
-            self._asked = self._good
-        return self._tokens if self._asked > self._good else self._tokens - self._reserve
+    def _ahead(self) -> int:
+        taken = self._worked[0]
+        return self._told - taken if taken else 0  # one who never reports is not waited for
+
+    def _batch_wait_s(self, now: float, ahead: int) -> float:
+        """Seconds until the next batch: its tokens are there, and no answer came a moment ago.
+
+        The reserve is for when an answer may stand behind junk. What was handed over and not judged counts
+        as junk.
+        """
+        lacking = self._reserve + self._batch + ahead - self._tokens
+        if lacking > 0.0:
+            return lacking / self._per_s
+        gone = now - self._good_at
+        if lacking + self._batch > 0.0 and 0.0 <= gone < QUIET_S:
+            return QUIET_S - gone
+        return 0.0
 
     def _gap_s(self, now: float) -> float:
         """Seconds until the next sip; none while good messages are among what is read."""
@@ -104,13 +135,19 @@ class Pace:
         taken, all_junk = self._worked
         good, self._good = taken - all_junk - self._good, taken - all_junk
         self._asked = max(self._asked, self._good)
+        if not 0.0 <= now - self._asked_at < EXPECT_S:
+            self._asked = self._good
         junk, self._charged = all_junk - self._charged, all_junk
         if good > 0:
+            self._good_at = now
             self._tokens = min(self._burst, self._tokens + good)
             self._chunk = min(CHUNK, self._chunk * 2)
         elif junk:
             self._chunk = SIP
+        if good > junk:
+            self._window = min(AHEAD, self._window * 2)
         if junk and self._per_s:
+            self._window = min(self._window, max(CHUNK, good))
             self._tokens = max(0.0, self._tokens - junk)
             self._last_junk = now
             self._careful = self._careful or self._tokens < self._burst / 2
@@ -118,4 +155,5 @@ class Pace:
                 self.held_back += junk
         elif self._careful and now - self._last_junk >= CALM_S:
             self._careful = False
+            self._window = FIRST
             self.held_back = 0

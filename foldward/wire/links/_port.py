@@ -55,7 +55,7 @@ class Port:
         self._outgoing: deque[tuple[str, str, bytes]] = deque()
         self._closing = threading.Event()
         self._linger = 0.0
-        self._woken = False
+        self._woken = threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poller = zmq.Poller()
         self._pace = Pace(settings.junk_per_s)
@@ -161,9 +161,17 @@ class Port:
 
     # --- the thread ----------------------------------------------------------------------------------------
 
+    def _rest_ms(self) -> int:
+        """How long to poll until more may be read; less than a poll can wait is waited here."""
+        rest_s = self._pace.wait_s()
+        if rest_s < 0.001:
+            self._woken.wait(rest_s)
+            return 0
+        return min(TICK_MS, 1 + int(rest_s * 1000))
+
     def _rouse(self) -> None:
-        if not self._woken:
-            self._woken = True
+        if not self._woken.is_set():
+            self._woken.set()
             os.eventfd_write(self._wake, 1)
 
     def _run(self) -> None:
@@ -173,11 +181,10 @@ class Port:
                 room = self._pace.room(clock.now())
                 self._listen(room > 0)
                 busy = bool(self._outgoing) or (room > 0 and self._unfinished())
-                wait_ms = TICK_MS if room else min(TICK_MS, 1 + int(self._pace.wait_s() * 1000))
-                ready = self._poller.poll(0 if busy else wait_ms)
+                ready = self._poller.poll(0 if busy else TICK_MS if room else self._rest_ms())
                 if any(sock == self._wake for sock, _ in ready):
                     os.eventfd_read(self._wake)
-                    self._woken = False
+                    self._woken.clear()
                 self._receive(room)
                 self._flush(SEND_BURST)
                 now = clock.now()

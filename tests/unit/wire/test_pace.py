@@ -3,7 +3,7 @@ whenever they come, five more only while an answer is expected."""
 
 import pytest
 
-from foldward.wire.links._pace import AHEAD, CHUNK, EXPECT_S, GAP_S, SIP, Pace
+from foldward.wire.links._pace import AHEAD, BATCH, CHUNK, EXPECT_S, FIRST, GAP_S, QUIET_S, SIP, Pace
 
 
 def read(pace: Pace, count: int, junk: int | None = None) -> None:
@@ -14,15 +14,42 @@ def read(pace: Pace, count: int, junk: int | None = None) -> None:
         pace.worked_off(count, junk)
 
 
+def trusted(junk_per_s: float) -> Pace:
+    """A link that has read good messages only, and so as far ahead as any may."""
+    pace = Pace(junk_per_s)
+    for _ in range(3):
+        read(pace, 1, junk=0)
+        pace.room(0.0)
+    return pace
+
+
 def test_whoever_never_reports_is_never_waited_for() -> None:
     pace = Pace(50.0)
     read(pace, 10_000)
-    assert pace.room(0.0) == AHEAD
+    assert pace.room(0.0) == FIRST
+
+
+def test_how_far_a_link_reads_ahead_is_doubled_by_each_report_without_junk() -> None:
+    pace = Pace(50.0)
+    rooms = [pace.room(0.0)]
+    for _ in range(4):
+        read(pace, 1, junk=0)
+        rooms.append(pace.room(0.0))
+    assert rooms == [32, 64, 128, 256, 256]
+    assert AHEAD == 256
+
+
+def test_junk_takes_it_back_to_what_was_good_of_it_before_it_is_too_much() -> None:
+    pace = trusted(500.0)
+    read(pace, 30, junk=10)
+    assert pace.room(0.0) == 20
+    read(pace, 10, junk=10)
+    assert pace.room(0.0) == CHUNK == 8
+    assert pace.held_back == 0
 
 
 def test_a_link_reads_at_most_so_far_ahead_of_its_receiver() -> None:
-    pace = Pace(50.0)
-    read(pace, 1, junk=0)
+    pace = trusted(50.0)
     assert pace.room(0.0) == 256
     read(pace, 256)
     assert pace.room(0.0) == 0
@@ -31,7 +58,7 @@ def test_a_link_reads_at_most_so_far_ahead_of_its_receiver() -> None:
 
 
 def test_good_messages_are_never_held_back() -> None:
-    pace = Pace(50.0)
+    pace = trusted(50.0)
     for _ in range(100):
         read(pace, 200, junk=0)
         assert pace.room(0.0) == AHEAD
@@ -45,7 +72,7 @@ def test_junk_is_read_at_its_rate_and_no_faster() -> None:
         room = pace.room(step / 100)
         read(pace, room, junk=room)
         junk += room
-    assert 0 <= junk - AHEAD <= 10 * 50  # what was read before anyone knew, then fifty a second
+    assert 400 < junk - FIRST <= 10 * 50  # what was read before anyone knew, then fifty a second
     assert pace.held_back > 0
 
 
@@ -88,12 +115,12 @@ def test_half_of_what_may_come_at_once_is_kept_for_when_an_answer_is_expected() 
     pace = Pace(50.0)
     read(pace, 6, junk=6)  # four of ten are left
     assert pace.room(0.0) == 0
-    assert pace.wait_s() == 0.04  # until there are six
+    assert pace.wait_s() == 0.12  # until there are the five that are kept and a batch of five
     pace.sent(1, 0.0)
     assert pace.room(0.001) == SIP
     read(pace, 2, junk=1)  # the answer came, and allows one more
     assert pace.room(0.001) == 0
-    assert pace.wait_s() == pytest.approx(0.039)
+    assert pace.wait_s() == pytest.approx(0.119)
 
 
 def test_an_answer_that_does_not_come_is_waited_for_so_eagerly_for_a_second() -> None:
@@ -107,10 +134,48 @@ def test_an_answer_that_does_not_come_is_waited_for_so_eagerly_for_a_second() ->
         assert pace.room(second) == 0
         assert pace.wait_s() == 0.025
     assert EXPECT_S == 1.0
-    assert pace.room(1.0) == SIP
+    assert pace.room(1.0) == 4  # a batch
     read(pace, 10, junk=10)
     assert pace.room(1.0) == 0
-    assert pace.wait_s() == 0.125  # the four that are kept, and one
+    assert pace.wait_s() == 0.2  # the four that are kept, and four
+
+
+def test_while_no_answer_is_expected_junk_is_read_in_batches() -> None:
+    pace = Pace(500.0)  # a hundred at once, fifty of them for answers
+    read(pace, 60, junk=60)
+    assert pace.room(0.0) == 0
+    assert pace.wait_s() == 0.04  # there are forty, there must be sixty
+    assert pace.room(0.04) == BATCH == 10
+    read(pace, 10)
+    assert pace.room(0.041) == 0  # handed over, and not judged
+    assert not pace.worked_off(10, 10)  # nothing that the port need be woken for
+    assert pace.room(0.059) == 0
+    assert pace.room(0.06) == 10
+
+
+def test_a_batch_waits_until_an_answer_is_stored_unless_it_has_waited_for_long() -> None:
+    pace = Pace(500.0)
+    read(pace, 61, junk=61)
+    pace.room(0.0)
+    pace.sent(1, 0.0)
+    read(pace, 1, junk=0)  # answered
+    assert pace.room(0.04) == 0
+    assert pace.wait_s() == QUIET_S == 0.002
+    assert pace.room(0.042) == 10
+    pace.sent(1, 0.06)
+    read(pace, 1, junk=0)
+    assert pace.room(0.06) == 10  # twenty by now
+
+
+def test_the_port_is_woken_by_an_answer_among_junk_and_by_junk_before_an_answer() -> None:
+    pace = Pace(500.0)
+    read(pace, 100, junk=100)
+    pace.room(0.0)
+    read(pace, 2)
+    assert pace.worked_off(2, 1)
+    pace.sent(1, 0.0)
+    read(pace, 2)
+    assert pace.worked_off(2, 2)
 
 
 def test_every_good_message_allows_one_more_that_is_junk() -> None:
@@ -146,8 +211,8 @@ def test_a_link_that_was_flooded_reads_freely_again_two_seconds_after_the_last_j
     read(pace, 20, junk=20)
     assert pace.room(10.0) == 0
     assert pace.held_back == 1
-    assert pace.room(11.9) == SIP  # a flood in bursts gains nothing by its pauses
-    assert pace.room(12.0) == AHEAD
+    assert pace.room(11.9) == 5  # a flood in bursts gains nothing by its pauses
+    assert pace.room(12.0) == FIRST
     assert pace.held_back == 0
 
 
