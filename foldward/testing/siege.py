@@ -109,9 +109,11 @@ class Siege:
                 raise TimeoutError(f"{missing} of {count} good requests were not answered")
             return [self._applied[one] - at for one, at in zip(ids, began, strict=True)]
 
-    def flood(self, frames: int, connections: int, seed: int = 0) -> subprocess.Popen[bytes]:
-        """A process that pushes junk until all of it is taken."""
-        argv = [sys.executable, "-m", "foldward.testing.junk", "--results", self.link.result_endpoint]
+    def flood(
+        self, frames: int, connections: int, seed: int = 0, at: str | None = None
+    ) -> subprocess.Popen[bytes]:
+        """A process that pushes junk until all of it is taken. at: where, if not at the link."""
+        argv = [sys.executable, "-m", "foldward.testing.junk", "--results", at or self.link.result_endpoint]
         argv += ["--frames", str(frames), "--connections", str(connections), "--seed", str(seed)]
         return self._start(argv)
 

@@ -15,26 +15,25 @@ Pure; times are `clock.now()` seconds.
 from __future__ import annotations
 
 AHEAD = 256  # messages handed over and not worked off
-FIRST = 32  # the same until it is known what comes: each report without junk doubles it
+FIRST = 16  # the same until so many are needed: doubled when half of it came at once and was good
 CHUNK = 8  # the same while junk comes and answers too
 SIP = 2  # while only junk comes: an answer behind it need not wait for eight to be judged
 GAP_S = 0.0005  # between two sips: whoever is to answer needs the processor too
 BATCH = 10  # while no answer is expected
 QUIET_S = 0.002  # between an answer and a batch, if it can wait
-WAKE_AT = AHEAD // 2
 CALM_S = 2.0  # without junk, before a link is read freely again
 EXPECT_S = 1.0  # after the last request an answer is no longer waited for so eagerly
 
 
 class Pace:
-    """junk_per_s: messages that were no answers, in a second; 0 = any number. A fifth may come at once.
+    """junk_per_s: messages that were no answers, in a second; 0 = any number. A tenth may come at once.
 
     What was read before anyone knew that it was junk is not made up for by a pause: honest ones would wait.
     """
 
     def __init__(self, junk_per_s: float) -> None:
         self._per_s = junk_per_s
-        self._tokens = self._burst = max(CHUNK, junk_per_s / 5)
+        self._tokens = self._burst = max(CHUNK, junk_per_s / 10)
         self._reserve = self._burst / 2
         self._batch = int(min(BATCH, self._reserve))
         self._filled: float | None = None
@@ -70,7 +69,7 @@ class Pace:
         before = self._told - taken
         self._worked = (taken + messages, charged + junk)
         if not self._careful:
-            return junk > 0 or before >= WAKE_AT
+            return junk > 0 or 2 * before >= self._window
         # Junk that came in a batch says nothing that the next batch would not find out by itself.
         return junk < messages or self._asked > self._good
 
@@ -144,7 +143,7 @@ class Pace:
             self._chunk = min(CHUNK, self._chunk * 2)
         elif junk:
             self._chunk = SIP
-        if good > junk:
+        if good > junk and 2 * good >= self._window:
             self._window = min(AHEAD, self._window * 2)
         if junk and self._per_s:
             self._window = min(self._window, max(CHUNK, good))

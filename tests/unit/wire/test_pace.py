@@ -1,5 +1,5 @@
-"""How fast a link may read while junk comes. Fifty junk messages a second are allowed here, ten at once: five
-whenever they come, five more only while an answer is expected."""
+"""How fast a link may read while junk comes. Where a hundred junk messages a second are allowed, ten may come at
+once: five whenever they come, five more only while an answer is expected."""
 
 import pytest
 
@@ -17,8 +17,8 @@ def read(pace: Pace, count: int, junk: int | None = None) -> None:
 def trusted(junk_per_s: float) -> Pace:
     """A link that has read good messages only, and so as far ahead as any may."""
     pace = Pace(junk_per_s)
-    for _ in range(3):
-        read(pace, 1, junk=0)
+    for count in (8, 16, 32, 64):
+        read(pace, count, junk=0)
         pace.room(0.0)
     return pace
 
@@ -29,14 +29,25 @@ def test_whoever_never_reports_is_never_waited_for() -> None:
     assert pace.room(0.0) == FIRST
 
 
-def test_how_far_a_link_reads_ahead_is_doubled_by_each_report_without_junk() -> None:
+def test_how_far_a_link_reads_ahead_is_doubled_when_half_of_it_is_needed() -> None:
     pace = Pace(50.0)
-    rooms = [pace.room(0.0)]
-    for _ in range(4):
-        read(pace, 1, junk=0)
+    assert pace.room(0.0) == FIRST == 16
+    rooms = []
+    for count in (7, 8, 15, 16, 32, 64, 128):
+        read(pace, count, junk=0)
         rooms.append(pace.room(0.0))
-    assert rooms == [32, 64, 128, 256, 256]
+    assert rooms == [16, 32, 32, 64, 128, 256, 256]
     assert AHEAD == 256
+
+
+def test_a_port_that_may_read_no_further_is_woken_when_half_of_it_is_worked_off() -> None:
+    pace = Pace(50.0)
+    read(pace, 1, junk=0)
+    assert pace.room(0.0) == 16
+    read(pace, 16)
+    assert pace.room(0.0) == 0
+    assert pace.worked_off(8, 0)
+    assert pace.room(0.0) == 24  # of 32
 
 
 def test_junk_takes_it_back_to_what_was_good_of_it_before_it_is_too_much() -> None:
@@ -66,13 +77,13 @@ def test_good_messages_are_never_held_back() -> None:
 
 
 def test_junk_is_read_at_its_rate_and_no_faster() -> None:
-    pace = Pace(50.0)
+    pace = Pace(100.0)
     junk = 0
     for step in range(1001):  # ten seconds
         room = pace.room(step / 100)
         read(pace, room, junk=room)
         junk += room
-    assert 400 < junk - FIRST <= 10 * 50  # what was read before anyone knew, then fifty a second
+    assert 750 < junk - FIRST <= 10 * 100  # what was read before anyone knew, then a hundred a second
     assert pace.held_back > 0
 
 
@@ -86,7 +97,7 @@ def test_what_was_read_in_ignorance_is_not_made_up_for_by_a_pause() -> None:
 
 
 def test_junk_is_judged_before_more_is_read() -> None:
-    pace = Pace(100.0)  # twenty at once
+    pace = Pace(200.0)  # twenty at once
     read(pace, 11, junk=11)
     assert pace.room(0.0) == 0
     pace.sent(1, 0.0)
@@ -98,7 +109,7 @@ def test_junk_is_judged_before_more_is_read() -> None:
 
 
 def test_between_two_sips_there_is_a_gap_and_the_first_comes_that_long_after_the_request() -> None:
-    pace = Pace(100.0)
+    pace = Pace(200.0)
     read(pace, 11, junk=11)
     assert pace.room(0.5) == 0  # they were seen now
     pace.sent(1, 1.0)
@@ -112,15 +123,15 @@ def test_between_two_sips_there_is_a_gap_and_the_first_comes_that_long_after_the
 
 
 def test_half_of_what_may_come_at_once_is_kept_for_when_an_answer_is_expected() -> None:
-    pace = Pace(50.0)
+    pace = Pace(100.0)
     read(pace, 6, junk=6)  # four of ten are left
     assert pace.room(0.0) == 0
-    assert pace.wait_s() == 0.12  # until there are the five that are kept and a batch of five
+    assert pace.wait_s() == 0.06  # until there are the five that are kept and a batch of five
     pace.sent(1, 0.0)
     assert pace.room(0.001) == SIP
     read(pace, 2, junk=1)  # the answer came, and allows one more
     assert pace.room(0.001) == 0
-    assert pace.wait_s() == pytest.approx(0.119)
+    assert pace.wait_s() == pytest.approx(0.059)
 
 
 def test_an_answer_that_does_not_come_is_waited_for_so_eagerly_for_a_second() -> None:
@@ -141,10 +152,10 @@ def test_an_answer_that_does_not_come_is_waited_for_so_eagerly_for_a_second() ->
 
 
 def test_while_no_answer_is_expected_junk_is_read_in_batches() -> None:
-    pace = Pace(500.0)  # a hundred at once, fifty of them for answers
-    read(pace, 60, junk=60)
+    pace = Pace(500.0)  # fifty at once, twenty-five of them for answers
+    read(pace, 35, junk=35)
     assert pace.room(0.0) == 0
-    assert pace.wait_s() == 0.04  # there are forty, there must be sixty
+    assert pace.wait_s() == 0.04  # there are fifteen, there must be thirty-five
     assert pace.room(0.04) == BATCH == 10
     read(pace, 10)
     assert pace.room(0.041) == 0  # handed over, and not judged
@@ -155,7 +166,7 @@ def test_while_no_answer_is_expected_junk_is_read_in_batches() -> None:
 
 def test_a_batch_waits_until_an_answer_is_stored_unless_it_has_waited_for_long() -> None:
     pace = Pace(500.0)
-    read(pace, 61, junk=61)
+    read(pace, 36, junk=36)
     pace.room(0.0)
     pace.sent(1, 0.0)
     read(pace, 1, junk=0)  # answered
@@ -194,9 +205,8 @@ def test_every_good_message_allows_one_more_that_is_junk() -> None:
 
 
 def test_good_messages_among_junk_cost_nothing() -> None:
-    pace = Pace(100.0)
-    read(pace, 6, junk=6)
-    read(pace, 6, junk=6)
+    pace = Pace(200.0)
+    read(pace, 12, junk=12)
     assert pace.room(0.0) == 0
     pace.sent(800, 0.0)
     rooms = []
@@ -207,7 +217,7 @@ def test_good_messages_among_junk_cost_nothing() -> None:
 
 
 def test_a_link_that_was_flooded_reads_freely_again_two_seconds_after_the_last_junk() -> None:
-    pace = Pace(50.0)
+    pace = Pace(100.0)
     read(pace, 20, junk=20)
     assert pace.room(10.0) == 0
     assert pace.held_back == 1
