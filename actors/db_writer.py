@@ -16,7 +16,7 @@ from typing import Any
 from loguru import logger
 
 from actors._base import ProductActor
-from actors._letters import GROUP_S, Letters, is_letter, until_quiet
+from actors._letters import GROUP_S, Letters, is_letter, still_s, until_quiet
 from actors._write_desk import Reply, WriteDesk
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError
@@ -53,7 +53,7 @@ class DBWriter(ProductActor):
         self._letters = Letters()
         self._letters_asked = False
         self._groups = 0
-        self._worked_at = -inf
+        self._quiet_at = -inf
         self._in_hand: Sequence[Any] = ()
         self._idle = True
         self._retention_at = 0.0
@@ -115,7 +115,7 @@ class DBWriter(ProductActor):
         if writes:
             self._idle = False
             _answer(self._desk.take(writes))
-            self._worked_at = clock.now()
+            self._quiet_at = clock.now() + still_s(writes)
             self._look_at_disk()
         if self._letters:
             self._post()
@@ -134,7 +134,7 @@ class DBWriter(ProductActor):
             self._groups = 0
             self._writer.fold()
             least_s = GROUP_S / 2
-        elif group := self._letters.take(now, self._worked_at):
+        elif group := self._letters.take(now, self._quiet_at):
             self._groups += 1
             self._idle = False
             _answer(self._desk.take(group))
@@ -142,11 +142,11 @@ class DBWriter(ProductActor):
             self._look_at_disk()
         if self._letters and not self._letters_asked:
             self._letters_asked = True
-            wait_s = self._letters.wait_s(clock.now(), self._worked_at)
+            wait_s = self._letters.wait_s(clock.now(), self._quiet_at)
             self.after(max(least_s, wait_s), LettersDue())
 
     def _fold_is_due(self, now: float) -> bool:
-        quiet = until_quiet(now, self._worked_at) == 0.0
+        quiet = until_quiet(now, self._quiet_at) == 0.0
         return self._groups >= (FOLD_EVERY if quiet else 2 * FOLD_EVERY)
 
     def on_receive(self, message: Any) -> None:

@@ -4,8 +4,9 @@ from math import inf
 
 import pytest
 
-from actors._letters import AT_ONCE, GROUP, GROUP_S, QUIET_S, Letters, is_letter, until_quiet
-from foldward.contracts.facts import HoldDeadLetter, SetMeta
+from actors._letters import AT_ONCE, DONE_S, GROUP, GROUP_S, QUIET_S, Letters, is_letter, still_s, until_quiet
+from foldward.contracts.facts import ApplyResult, HoldDeadLetter, SetMeta
+from foldward.contracts.jobs import Result
 from foldward.contracts.messages import Write
 
 
@@ -103,23 +104,36 @@ def test_what_is_done_is_forgotten(letters):
 def test_a_group_that_is_due_waits_for_a_moment_without_good_work_but_not_for_ever(letters):
     flood(letters)
     letters.add(letter())
-    assert letters.wait_s(0.0, worked_at=0.0) == GROUP_S
-    assert letters.wait_s(0.02, worked_at=0.019) == pytest.approx(0.002)
-    assert letters.take(0.02, worked_at=0.019) == []
-    assert letters.wait_s(0.039, worked_at=0.039) == pytest.approx(0.001)
-    assert len(letters.take(0.041, worked_at=0.041)) == 1
+    assert letters.wait_s(0.0, quiet_at=0.003) == GROUP_S
+    assert letters.wait_s(0.02, quiet_at=0.022) == pytest.approx(0.002)
+    assert letters.take(0.02, quiet_at=0.022) == []
+    assert letters.wait_s(0.039, quiet_at=0.042) == pytest.approx(0.001)
+    assert len(letters.take(0.041, quiet_at=0.044)) == 1
 
 
-def test_the_moment_has_come_three_milliseconds_after_good_work():
-    assert QUIET_S == 0.003
-    assert until_quiet(1.0, 1.0) == QUIET_S
-    assert until_quiet(1.0, 0.997) == pytest.approx(0.0, abs=1e-9)
-    assert until_quiet(1.0, -inf) == until_quiet(1.0, 2.0) == 0.0
-
-
-def test_few_letters_wait_for_no_such_moment(letters):
+def test_a_letter_that_comes_alone_waits_for_such_a_moment_too(letters):
     letters.add(letter())
-    assert letters.wait_s(1.0, worked_at=1.0) == 0.0
+    assert letters.wait_s(1.0, quiet_at=1.003) == pytest.approx(0.003)
+    assert letters.wait_s(1.039, quiet_at=1.042) == pytest.approx(0.001)
+    assert len(letters.take(1.04, quiet_at=1.043)) == 1
+
+
+def test_the_next_group_waits_from_when_it_is_seen_first(letters):
+    for number in range(GROUP + 1):
+        letters.add(letter(b"%d" % number))
+    assert len(letters.take(0.0)) == GROUP
+    assert letters.wait_s(0.039, quiet_at=0.042) == pytest.approx(0.003)
+    assert letters.wait_s(0.078, quiet_at=0.081) == pytest.approx(0.001)
+
+
+def test_the_moment_has_come_three_milliseconds_after_good_work_and_one_after_answers():
+    result = Result(request_id="r")
+    answer = Write(fact=ApplyResult(result=result, received_us=1, at_us=1))
+    other = Write(fact=SetMeta(key="k", value="v"))
+    assert still_s([answer, answer]) == DONE_S == 0.001
+    assert still_s([answer, other]) == QUIET_S == 0.003
+    assert until_quiet(1.0, 1.003) == pytest.approx(0.003)
+    assert until_quiet(1.0, 1.0) == until_quiet(1.0, -inf) == until_quiet(1.0, 2.0) == 0.0
 
 
 def test_after_a_pause_letters_go_at_once_again(letters):

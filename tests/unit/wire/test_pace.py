@@ -1,5 +1,5 @@
-"""How fast a link may read while junk comes. Where a hundred junk messages a second are allowed, ten may come at
-once: five whenever they come, five more only while an answer is expected."""
+"""How fast a link may read while junk comes. Where a hundred junk messages a second are allowed, ten may come
+at once: five whenever they come, five more only while an answer is expected."""
 
 import pytest
 
