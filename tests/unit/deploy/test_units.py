@@ -59,6 +59,11 @@ def test_core_has_longer_to_stop_than_its_own_limit_and_comes_back_after_a_crash
     assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
 
 
+def test_core_may_ask_for_the_network_interfaces_without_which_a_tcp_address_cannot_be_bound():
+    families = read("foldward-core.service")["Service"]["RestrictAddressFamilies"]
+    assert families == ["AF_UNIX AF_INET AF_INET6 AF_NETLINK"]
+
+
 def test_the_exit_codes_are_those_of_the_tree():
     import supervision._run as codes
 
