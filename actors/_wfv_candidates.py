@@ -6,11 +6,14 @@ from typing import Any, Protocol
 
 from actors._schedule import Candidate
 from foldward.contracts import clock
+from foldward.contracts.messages import SubmitOutcome
 from foldward.settings import WfvTable
 
 RANKS = ("legend", "S", "A", "B")  # best first
-LOOKED_AT = 500  # candidates whose history is read in one go
-AGAIN_S = 86_400.0  # a run that failed is not scheduled again before this
+LOOKED_AT = 500  # candidates of a rank whose history is read in one go
+FOUND = 20  # candidates that are kept at hand: the best may be refused
+AGAIN_S = 86_400.0  # a run that failed or was refused is not scheduled again before this
+_PASSING = ("queue", "storage")  # families of refusals that mean no strategy in particular
 
 
 class Rows(Protocol):
@@ -36,33 +39,65 @@ class Candidates:
     def __init__(self, settings: WfvTable) -> None:
         self._settings = settings
         self._scanned: float | None = None
+        self._found: dict[str, Candidate] = {}
+        self._defined: dict[str, int] = {}  # those of _found → the definition that was looked at
+        self._done: dict[str, int] = {}  # names with a result → the definition that it is for
+        self._refused: dict[str, tuple[int, float]] = {}  # name → the definition, and when
 
     def of(self, rows: Rows, now: float) -> list[Candidate]:
-        """The first of the best rank that has any.
+        """The best ones, the best rank first.
 
-        Reads a whole rank: done at most ten times an interval, however often time passes.
+        Reads whole ranks: done at most ten times an interval, however often time passes. In between, those
+        found last that were neither taken nor refused.
         """
         quiet = max(self._settings.interval_s / 10, 30.0)
-        if self._scanned is not None and 0 <= now - self._scanned < quiet:
-            return []
-        self._scanned = now
-        found: list[Candidate] = []
+        if self._scanned is None or not 0 <= now - self._scanned < quiet:
+            self._scanned = now
+            self._scan(rows, now)
+        return list(self._found.values())
+
+    def answered(self, name: str, item: SubmitOutcome, now: float) -> None:
+        """What the queue said to a candidate. Whoever cannot start must not hold up those behind him."""
+        defined_at = self._defined.get(name)
+        if defined_at is None or (item.code or "").partition(".")[0] in _PASSING:
+            return
+        del self._found[name], self._defined[name]
+        if item.status == "cached":
+            self._done[name] = defined_at  # a definition that came back, and its answer with it
+        elif item.status == "refused":
+            self._refused[name] = (defined_at, now)
+
+    def _scan(self, rows: Rows, now: float) -> None:
+        self._found.clear()
+        self._defined.clear()
         for place, rank in enumerate(RANKS):
-            known = rows.strategies(rank=rank)
+            known = [row for row in rows.strategies(rank=rank) if self._open(row, now)]
             known.sort(key=lambda row: (-_or_low(row.oos_sharpe), -_or_low(row.is_sharpe), row.name))
             for row in known[:LOOKED_AT]:
-                if not _done(row, rows, now):
+                if _has_result(row, rows):
+                    self._done[row.name] = row.defined_at
+                elif not _tried(row, rows, now):
                     order = (-float(place), _or_low(row.oos_sharpe), _or_low(row.is_sharpe))
-                    found.append(Candidate(row.name, order))
-                    if len(found) > self._settings.max_pending + self._settings.max_per_run:
-                        return found
-        return found
+                    self._found[row.name] = Candidate(row.name, order)
+                    self._defined[row.name] = row.defined_at
+                    if len(self._found) >= FOUND + self._settings.max_pending + self._settings.max_per_run:
+                        return
+
+    def _open(self, row: Any, now: float) -> bool:
+        """Whether nothing that is remembered speaks against it; its history may."""
+        if self._done.get(row.name) == row.defined_at:
+            return False
+        defined_at, at = self._refused.get(row.name, (None, 0.0))
+        # A refusal from the future is a clock that was set back: it holds nobody up.
+        return defined_at != row.defined_at or not 0 <= now - at < AGAIN_S
 
 
-def _done(row: Any, rows: Rows, now: float) -> bool:
+def _has_result(row: Any, rows: Rows) -> bool:
     newest = rows.results_of(row.name, "wfv", limit=1)
-    if newest and newest[0].requested_us >= row.defined_at:
-        return True
+    return bool(newest) and newest[0].requested_us >= row.defined_at
+
+
+def _tried(row: Any, rows: Rows, now: float) -> bool:
     last = rows.wfv_runs(name=row.name, kind="wfv", limit=1)
     return (
         bool(last) and last[0].started_at / clock.US > now - AGAIN_S and last[0].started_at >= row.defined_at

@@ -116,6 +116,8 @@ class WfvCore:
         if start is None:
             return []
         item = message.items[0]
+        if start.scheduled:
+            self._candidates.answered(start.name, item, now_us / clock.US)
         known = any(run.request_id == item.request_id for run in self._runs.values())
         effects: Effects = []
         if item.status in ("queued", "pending") and item.request_id is not None and not known:

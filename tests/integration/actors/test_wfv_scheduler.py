@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from actors import _wfv_candidates as candidates
 from actors._wfv_core import LAST
 from actors.wfv_scheduler import WFVScheduler
 from foldward.contracts.errors import RequestError
@@ -60,8 +61,8 @@ class World(ActorWorld):
         self.actors["wfv_scheduler"] = actor
         self._adopt("wfv_scheduler", actor)
 
-    def ranked(self, *names: str, rank: str = "B") -> None:
-        self.add(*names)
+    def ranked(self, *names: str, rank: str = "B", **fields: Any) -> None:
+        self.add(*names, **fields)
         for name in names:
             fact = RecordVerdict(
                 name=name,
@@ -300,6 +301,48 @@ def test_a_strategy_that_is_validated_is_no_candidate_any_more(make: Any) -> Non
     world.report("s-1", CLASSIC)
     world.pass_time(600)
     assert len(world.runs()) == 1
+
+
+def test_a_candidate_that_is_refused_holds_nobody_else_up(make: Any) -> None:
+    world = make()
+    world.candles.codes["BAD"] = "data.geometry"
+    world.ranked("best", rank="A", symbol="BAD")
+    world.ranked("next")
+    world.pass_time(100)
+    assert [row.name for row in world.runs()] == ["next"]
+    world.report("next", CLASSIC)
+    del world.candles.codes["BAD"]
+    world.pass_time(3700)
+    assert len(world.runs()) == 1
+    world.pass_time(86_400)
+    assert {row.name for row in world.runs()} == {"next", "best"}
+
+
+def test_a_definition_that_came_back_with_its_answer_holds_nobody_else_up(make: Any) -> None:
+    world = make(interval_s=60)
+    world.ranked("back", rank="A", units=5.0)
+    world.pass_time(31)
+    world.report("back", CLASSIC)
+    world.pass_time(3700)
+    world.add("back", units=6.0)
+    world.add("back", units=5.0)
+    world.ranked("next")
+    world.pass_time(3700)
+    assert [row.name for row in world.runs()] == ["next", "back"]
+
+
+def test_whoever_stands_behind_five_hundred_that_are_done_has_his_turn(make: Any) -> None:
+    world = make(interval_s=60)
+    world.ranked(*(f"s-{number}" for number in range(4)))
+    candidates.LOOKED_AT, before = 2, candidates.LOOKED_AT
+    try:
+        for _ in range(4):
+            world.pass_time(100)
+            for row in world.runs(state="pending"):
+                world.report(row.name, CLASSIC)
+    finally:
+        candidates.LOOKED_AT = before
+    assert len(world.runs()) == 4
 
 
 def test_an_order_that_the_queue_never_answers_is_answered_after_a_minute(make: Any) -> None:
