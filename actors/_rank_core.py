@@ -18,6 +18,7 @@ from actors._evidence import EvidenceDesk
 from actors._gates import Judgement, judge
 from actors._numbers import Numbers
 from actors._rank_asks import RankAsks
+from actors._rank_cursor import Cursor
 from actors._rank_reads import RankReads, Rows
 from actors._verdict_desk import VerdictDesk
 from foldward.contracts.canonical import digest
@@ -69,12 +70,14 @@ class RankCore:
         self.asked = Asked()
         self.evidence = EvidenceDesk(strict=complete)
         self._reads = RankReads(complete=complete, seed=seed, data=data, engine=engine)
+        self._engine = engine
+        self._engines: dict[str, str] = {}  # kinds looked at → the engine of the time
         self._asks = RankAsks(self.asked, wish=complete, run_id=run_id, seed=seed, address=address)
         self.caught_up = False
         self._revision = 0
         self._stored_cursor = ""
-        # Other thresholds are other verdicts: they make every strategy be looked at again.
-        self._gates = digest(settings.gates.model_dump())[7:23]
+        # Other thresholds are other verdicts, and what was not asked for may be now: every strategy again.
+        self._gates = digest({"gates": settings.gates.model_dump(), "auto": settings.auto_request})[7:23]
         self._to_read: list[tuple[str, str | None]] = []  # requests of a former life: state, last id read
         self._seen: dict[str, int] = {}  # name → revision at the last look
         self._dirty: dict[str, None] = {}
@@ -88,12 +91,14 @@ class RankCore:
     # --- what is told ------------------------------------------------------------------------------------
 
     def recover(self, rows: Rows) -> None:
-        """Go on where the last complete look ended, unless the gates have changed since."""
+        """Go on where the last complete look ended, unless the gates or an engine have changed since."""
         stored = rows.meta(CURSOR) or ""
-        revision, _, gates = stored.partition(":")
-        if gates == self._gates and revision.isdigit() and not self.complete:
-            self._revision = int(revision)
-            self._stored_cursor = stored
+        cursor = Cursor.read(stored)
+        if cursor is not None and cursor.gates == self._gates and not self.complete:
+            engines = {kind: self._engine_of(kind) for kind in cursor.engines}
+            if engines == cursor.engines:
+                self._revision, self._engines = cursor.revision, engines
+                self._stored_cursor = stored
         self._send_failures = rows.counters().get("send_failure", 0)
         # A run is an operator's wish: what was given up before it is tried again.
         states = ("open",) if self.complete else ("open", "error", "cancelled")
@@ -201,7 +206,7 @@ class RankCore:
                 run_id=self.run_id,
             )
         ]
-        cursor = f"{self._revision}:{self._gates}"
+        cursor = str(Cursor(self._revision, self._gates, self._engines))
         if self.idle and not self.asked.holds and cursor != self._stored_cursor:
             # Everything up to here is judged and asked for: a restart need not look at it again.
             self._stored_cursor = cursor
@@ -225,6 +230,9 @@ class RankCore:
             "revision": self._revision,
             "cycle": msgspec.to_builtins(self.cycle),
         }
+
+    def _engine_of(self, kind: str) -> str:
+        return "" if self._engine is None else self._engine(kind)
 
     def _read_requests(self, rows: Rows) -> None:
         """One page of the requests of a former life: reading all at once would hold up the start."""
@@ -262,6 +270,8 @@ class RankCore:
         if row.rank == "retired":
             self.evidence.drop(name)
             return []
+        if row.kind not in self._engines:
+            self._engines[row.kind] = self._engine_of(row.kind)
         if self._defined.setdefault(name, row.defined_at) != row.defined_at:
             self.asked.forget(name)
             self._begun.discard(name)

@@ -12,7 +12,7 @@ import pytest
 
 from actors._rank_core import CURSOR
 from actors.rank_evaluator import RankEvaluator
-from foldward.contracts.facts import CancelRequests, ImportStrategies, RetireStrategies
+from foldward.contracts.facts import CancelRequests, ImportStrategies, RetireStrategies, SetMeta
 from foldward.contracts.jobs import Backtest, Strategy
 from foldward.contracts.messages import Figures, Tick
 from foldward.settings import RankTable
@@ -337,6 +337,45 @@ def test_without_auto_request_nothing_is_asked_for(make: Any) -> None:
     world.add("a")
     world.settle()
     assert world.jobs == []
+
+
+def test_when_asking_is_allowed_again_what_was_left_is_asked_for(make: Any) -> None:
+    world = make(RankTable(auto_request=False))
+    world.add("a")
+    world.settle()
+    world.pass_time(130)
+    world.settle()
+    world.rank = RankTable()
+    world.start_rank()
+    world.pass_time(61)
+    world.settle()
+    assert world.reader.strategy("a").rank == "S"
+
+
+def test_another_engine_makes_everything_be_looked_at_again(make: Any) -> None:
+    engine = "foldward-1"
+    world = make(engine=lambda kind: f"{engine}+{kind}")
+    world.add("a")
+    world.settle()
+    world.pass_time(130)
+    world.settle()
+    world.start_rank()
+    world.pass_time(1.0)
+    assert world.figures()["cycle"]["considered"] == 0
+    engine = "foldward-2"
+    world.start_rank()
+    world.pass_time(1.0)
+    assert world.figures()["cycle"]["considered"] == 1
+
+
+def test_a_cursor_of_an_older_form_is_no_cursor(make: Any) -> None:
+    world = make()
+    world.add("a")
+    world.settle()
+    world.writer.apply([SetMeta(key=CURSOR, value=f"{world.reader.revision()}:0123456789abcdef")])
+    world.start_rank()
+    world.pass_time(1.0)
+    assert world.figures()["cycle"]["considered"] == 1
 
 
 def test_the_end_of_a_request_that_was_told_to_nobody_is_found_out(make: Any) -> None:
