@@ -37,6 +37,7 @@ from foldward.contracts.jobs import Fault, Strategy, Swap
 from foldward.data.bars import Bars
 from foldward.splits import CombinatorialPurged, Fold
 from foldward.stats import pbo_from_blocks
+from foldward.stats.overfit import MAX_BLOCKS
 
 MIN_SHARPE, MIN_PROFIT_FACTOR, MIN_WIN_RATE, MAX_DRAWDOWN = 0.1, 1.0, 0.30, 0.30
 MIN_PASS_RATE, MAX_MEDIAN_DRAWDOWN = 0.70, 0.12
@@ -247,15 +248,17 @@ def _positive(groups: Sequence[Block]) -> float:
 
 
 def _pbo(blocks: Sequence[Sequence[Block]]) -> tuple[float | None, str | None]:
-    """CSCV over the groups (the last one left out where their number is odd)."""
-    most = min(20, len(blocks[0]) // 2 * 2)
+    """CSCV over the groups (the last one left out where their number is odd; over 20 are joined to 20)."""
     if len(blocks) < 2:
         return None, "there is one candidate: nothing was chosen"
+    groups = len(blocks[0])
+    most = min(MAX_BLOCKS, groups // 2 * 2)
     if most < 2:
         return None, "fewer than two groups"
-    days = np.array([[block.days for block in row[:most]] for row in blocks], dtype=np.float64).T
-    s1 = np.array([[block.s1 for block in row[:most]] for row in blocks]).T
-    s2 = np.array([[block.s2 for block in row[:most]] for row in blocks]).T
+    size, extra = divmod(groups, most) if groups > MAX_BLOCKS else (1, 0)
+    cuts = [part * size + min(part, extra) for part in range(most + 1)]
+    table = np.array([[(block.days, block.s1, block.s2) for block in row[: cuts[-1]]] for row in blocks])
+    days, s1, s2 = np.add.reduceat(table, cuts[:-1], axis=1).T
     value = pbo_from_blocks(days, s1, s2)
     return value, None if value is not None else "a half of the groups has no Sharpe ratio"
 

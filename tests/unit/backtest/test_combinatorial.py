@@ -9,7 +9,7 @@ import pytest
 
 from foldward.backtest import cpcv
 from foldward.backtest.blocks import Block
-from foldward.backtest.combinatorial import _passes
+from foldward.backtest.combinatorial import _passes, _pbo
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Strategy
 
@@ -48,6 +48,13 @@ def test_the_pass_rate_and_medians_are_those_of_the_test_sets(wave):
     assert report["median_sharpe"] == sorted(unit["sharpe"] for unit in units)[7]
     assert report["median_maxdd"] == sorted(unit["max_drawdown"] for unit in units)[7]
     assert report["is_passed"] == (report["pass_rate"] >= 0.70 and report["median_maxdd"] < 0.12)
+
+
+def test_no_group_is_left_out_of_the_pbo_when_there_are_more_than_twenty():
+    blocks = [[Block(days=3, s1=0.01 * c * (-1) ** (g // 20), s2=0.01) for g in range(40)] for c in range(3)]
+    # What is best in the first 20 groups is worst in the last 20: only with all of them is PBO above 0.
+    assert _pbo(blocks)[0] == pytest.approx(1.0)
+    assert _pbo([row[:20] for row in blocks])[0] == 0.0
 
 
 def test_paths_take_what_each_split_chose(wave):
