@@ -73,9 +73,10 @@ def read_combinatorial(plan: Plan) -> CombinatorialPurged:
 def plan_folds(bars: Bars, plan: Plan) -> tuple[str, list[Fold]]:
     """(mode, folds) of a walk-forward plan on these bars. Raises RequestError `request.bad_plan`."""
     mode, walk = read_walk(plan)
-    if walk is not None:
-        return mode, walk.ranges(bars.time)
-    return mode, [classic(bars) if mode == "classic" else holdout(bars.time, plan.get("days", 180))]
+    if mode == "classic":
+        return mode, [classic(bars)]
+    times = bars.time.view("datetime64[ns]")  # bare numbers of 1970 could be of any unit
+    return mode, [holdout(times, plan.get("days", 180))] if walk is None else walk.ranges(times)
 
 
 def plan_splits(bars: Bars, plan: Plan) -> tuple[CombinatorialPurged, list[Fold], list[Range]]:

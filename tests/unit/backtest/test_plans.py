@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from foldward.backtest.plans import check_plan, read_combinatorial, read_walk
+from foldward.backtest.plans import check_plan, plan_folds, read_combinatorial, read_walk
 from foldward.contracts.errors import RequestError
 from foldward.contracts.jobs import Strategy
 from foldward.data.bars import Bars, day_ends
@@ -88,3 +89,10 @@ def test_a_plan_that_can_be_carried_out_passes():
 def test_reading_a_plan_loads_no_compiler():
     code = "import sys, foldward.backtest.plans; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("plan", [{"mode": "holdout", "days": 30}, {"train": "60d", "test": "20d"}])
+def test_the_candles_of_1970_have_a_calendar_too(plan):
+    bars = daily(150)
+    early = replace(bars, time=bars.time - bars.time[0] // DAY_NS * DAY_NS)
+    assert plan_folds(early, plan) == plan_folds(bars, plan)
