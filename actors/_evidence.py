@@ -6,12 +6,14 @@ some strategy needs it: most never come so far.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 from actors._trials import TrialBook, block_sums
 
 BATCH = 100
+PAGE = 100  # backtests of one strategy that are read at first
 _MAX_PLANS = 100  # plans in one batch: each carries some hundred kB
 
 
@@ -29,6 +31,7 @@ class EvidenceDesk:
         self._learnt = False
         self._proven: dict[str, dict[str, float | None]] = {}  # fingerprint → name → trials it knew of
         self._looked: dict[str, int] = {}
+        self._read: dict[str, str] = {}  # name → the newest of its backtests that was read
 
     @property
     def wanted(self) -> bool:
@@ -70,7 +73,7 @@ class EvidenceDesk:
         changed = rows.strategies(revision_gt=self._revision, limit=BATCH)
         for row in changed:
             self._revision = max(self._revision, row.revision)
-            for known in rows.results_of(row.name, "backtest"):
+            for known in self._unread(row.name, rows):
                 trial = trial_of(known)
                 if known.verdict == "OK" and not self._book.has(known.fingerprint, trial):
                     whole = rows.result(known.request_id)
@@ -79,6 +82,19 @@ class EvidenceDesk:
                         self._book.add(known.fingerprint, trial, sums)
         self._learnt = len(changed) < BATCH
         return self._learnt
+
+    def _unread(self, name: str, rows: Any) -> list[Any]:
+        """Its backtests since the last look, newest first; all of them at the first."""
+        last, limit = self._read.get(name), PAGE
+        while True:
+            page = rows.results_of(name, "backtest", limit=limit)
+            new = list(itertools.takewhile(lambda result: result.request_id != last, page))
+            if len(new) < limit:
+                break
+            limit *= 8  # a strategy that is redefined by a programme has thousands
+        if new:
+            self._read[name] = new[0].request_id
+        return new
 
     def ready(self, closed: Callable[[str], set[str]]) -> dict[str, dict[str, Any]]:
         """Plans by name for those that wait, once all trials are known; empty before."""
@@ -105,6 +121,9 @@ class EvidenceDesk:
 
 
 def trial_of(result: Any) -> str:
-    """What makes a trial: the definition without its name, and the bars. Neither seed nor run: the same rule
-    on the same bars is no second try."""
-    return f"{result.work}:{result.window_start}:{result.window_end}"
+    """What makes a trial: the definition without its name, the source of a kind of the user's own, the bars.
+
+    Neither seed nor run nor the engine's version: the same rule on the same bars is no second try.
+    """
+    _, plus, source = result.engine.partition("+")
+    return f"{result.work}{plus}{source}:{result.window_start}:{result.window_end}"

@@ -30,6 +30,7 @@ from storage.reads import Reader
 from storage.rows import ResultRow, RunRow
 
 SHOWN = 100  # differing results that are listed one by one
+_EVERY = 10**9  # each backtest is a trial, however many a strategy had
 
 
 class _Unit(NamedTuple):
@@ -128,7 +129,7 @@ class _Plans:
                 (
                     trial
                     for name in reader.strategy_names()
-                    for trial in reader.results_of(name, "backtest")
+                    for trial in reader.results_of(name, "backtest", limit=_EVERY)
                     if trial.verdict == "OK"
                 ),
                 key=lambda trial: trial.applied_at,

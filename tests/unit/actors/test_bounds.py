@@ -192,6 +192,7 @@ def test_a_result_that_went_away_while_it_was_read_is_no_trial() -> None:
         request_id="r",
         digest="d",
         work="w",
+        engine="foldward-4",
         name="a",
         params={},
         sharpe=1.0,
@@ -201,7 +202,7 @@ def test_a_result_that_went_away_while_it_was_read_is_no_trial() -> None:
     )
     rows = SimpleNamespace(
         strategies=lambda revision_gt, limit: [row] if revision_gt < 7 else [],
-        results_of=lambda *_: [known],
+        results_of=lambda *_, **__: [known],
         result=lambda _: None,
     )
     evidence = EvidenceDesk(strict=True)
