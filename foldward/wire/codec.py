@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal, NoReturn
 
 import msgspec
@@ -22,6 +23,7 @@ from foldward.wire._strategy import write_strategy
 Format = Literal["json", "sexp"]
 
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _PLAIN = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 
@@ -116,7 +118,14 @@ def _read_json(raw: bytes) -> Any:
         # Python peers print NaN and Infinity, and 1e999 is beyond a double: not JSON, but readable enough to
         # name the field.
         try:
-            return json.loads(raw, parse_int=_integer)
+            plain = json.loads(raw, parse_int=_integer)
+            if _SURROGATE.search(raw):
+                json.dumps(plain, ensure_ascii=False).encode()
+            return plain
+        except UnicodeEncodeError:
+            # It could be neither stored nor sent on; a whole pair is one character.
+            why = "a text holds half of a surrogate pair"
+            raise WireError("wire.unparseable", raw, None, f"JSON: {why}") from None
         except json.JSONDecodeError as worse:
             place = len(worse.doc[: worse.pos].encode("utf-8", "surrogatepass"))
             raise WireError("wire.unparseable", raw, place, f"JSON, byte {place}: {worse.msg}") from None

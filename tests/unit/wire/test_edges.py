@@ -138,7 +138,9 @@ FLAT = {"name": "a", "indicator_type": "sma"}
         (request(FLAT, seed=2**64), "wire.invalid_field seed has more than 64 bits"),
         (b'{"action":"BACKTEST","x":' + b"1" * 5000 + b"}", "wire.missing_request_id"),
         (b'{"a":1e999,"action":"BACKTEST"', "wire.unparseable JSON"),
-        (b'{"a":"\\ud800"}', "wire.unknown_type neither action nor type"),
+        (b'{"a":"\\ud800"}', "wire.unparseable JSON: a text holds half of a surrogate pair"),
+        (b'{"type":"HEARTBEAT","id":"\\uDFFF"}', "wire.unparseable JSON: a text holds half of a surrogate pair"),
+        (b'{"a":"\\ud83d\\ude00","b":NaN}', "wire.unknown_type neither action nor type"),
     ],
 )
 def test_contradictions_and_strange_values_in_a_request_are_named(raw, message):
