@@ -139,7 +139,7 @@ FLAT = {"name": "a", "indicator_type": "sma"}
         (b'{"action":"BACKTEST","x":' + b"1" * 5000 + b"}", "wire.missing_request_id"),
         (b'{"a":1e999,"action":"BACKTEST"', "wire.unparseable JSON"),
         (b'{"a":"\\ud800"}', "wire.unparseable JSON: a text holds half of a surrogate pair"),
-        (b'{"type":"HEARTBEAT","id":"\\uDFFF"}', "wire.unparseable JSON: a text holds half of a surrogate pair"),
+        (b'{"type":"HEARTBEAT","id":"\\uDFFF"}', "wire.unparseable JSON: a text holds half"),
         (b'{"a":"\\ud83d\\ude00","b":NaN}', "wire.unknown_type neither action nor type"),
     ],
 )
