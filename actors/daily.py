@@ -27,6 +27,7 @@ __all__ = [
     "daily_report",
     "kpi_rows",
     "markdown",
+    "path_of",
     "standing_at",
     "stored_bases",
     "time_rows",
@@ -87,6 +88,9 @@ def daily_report(
     telemetry: the event file; without it there are no moves and no restarts by child. reports: folder of the
     reports before, for the trend. restarts: of the running tree, None when none runs.
     """
+    if before.at_us > now_us:
+        # A clock that was set back: the counts go on, when they began is not known.
+        before = msgspec.structs.replace(before, at_us=0)
     metrics = figures.report_oos_metrics(rows, now_us)
     counters = rows.counters()
     gained = {name: max(0, value - before.counters.get(name, 0)) for name, value in counters.items()}
@@ -138,9 +142,14 @@ def daily_report(
     return masked
 
 
+def path_of(reports: Path, day: str) -> Path:
+    """The JSON file of a day's report."""
+    return reports / f"daily-{day}.json"
+
+
 def write_files(reports: Path, report: Mapping[str, Any]) -> Path:
     """`daily-DAY.json` and `.md`, each replaced whole; the path of the JSON file."""
-    path = reports / f"daily-{report['day']}.json"
+    path = path_of(reports, report["day"])
     reports.mkdir(parents=True, exist_ok=True)
     atomic_write(path, msgspec.json.format(msgspec.json.encode(report, enc_hook=str), indent=2) + b"\n")
     atomic_write(path.with_suffix(".md"), markdown(report))

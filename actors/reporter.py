@@ -140,9 +140,12 @@ class Reporter(ProductActor):
                 fact, self._unstored = self._unstored, None
                 self.write(fact, tag="report")
         today = f"{clock.utcnow():%Y-%m-%d}"
-        # A clock that was set back makes no second report for a day that has one.
-        if self._day is None or today > self._day:
+        # A clock that was set back makes no second report for a day that has one, and one for each that has not.
+        if self._day is None or today > self._day or self._missed(today):
             self._report(today)
+
+    def _missed(self, today: str) -> bool:
+        return today != self._day and not daily.path_of(self._reports, today).exists()
 
     def _snapshots(self, forced: bool) -> None:
         now_us = clock.utc_us()
@@ -206,17 +209,17 @@ class Reporter(ProductActor):
     def _report(self, today: str) -> None:
         """The report of a new day, told once."""
         report, path = self._write_report(today)
-        self._day = today
+        self._day = max(today, self._day or "")
         # The date last: a crash before it makes the same report again, from the same basis, into its file.
-        self.write(SetMeta(key=LAST_REPORT, value=today), tag="report")
+        self.write(SetMeta(key=LAST_REPORT, value=self._day), tag="report")
         self.emit("report.daily", {"path": str(path)}, run_id=self._run_id)
         self.notify(f"report:{today}", f"Foldward daily report {today}", _notice(report), "info")
         self._note("report")
 
     def _renew(self) -> None:
         """The same file again at the end: a core that runs for minutes has a report of what it did."""
-        if self._day is not None and self._day == f"{clock.utcnow():%Y-%m-%d}":
-            self._write_report(self._day)
+        if self._bases.day == f"{clock.utcnow():%Y-%m-%d}":
+            self._write_report(self._bases.day)
 
     def _write_report(self, day: str) -> tuple[dict[str, Any], Path]:
         restarts = tree_figures(self._tree())["restarts"] if self._tree is not None else None

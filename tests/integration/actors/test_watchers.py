@@ -317,6 +317,32 @@ def test_the_daily_report_is_made_once_a_day_and_after_a_restart_not_again(house
     reader.close()
 
 
+def test_a_clock_that_was_a_month_ahead_for_an_hour_costs_no_daily_report(house: House) -> None:
+    def days() -> list[str]:
+        return [Path(row["data"]["path"]).stem.removeprefix("daily-") for row in house.events("report.daily")]
+
+    reader = Reader(house.database)
+    with freezegun.freeze_time("2026-02-03 12:00:00") as frozen:
+        root = house.boot("telemetry", "db_writer", "reporter")
+        until(lambda: reader.meta(LAST_REPORT) == "2026-02-03")
+        frozen.move_to("2026-03-05 12:00:00")
+        until(lambda: reader.meta(LAST_REPORT) == "2026-03-05")
+        frozen.move_to("2026-02-03 13:00:00")
+        root.handle("reporter").tell(Tick())
+        root.handle("reporter").ask(Figures())
+        frozen.move_to("2026-02-04 00:00:10")
+        root.handle("reporter").tell(Tick())
+        root.handle("reporter").ask(Figures())
+        root.handle("reporter").tell(Tick())
+        root.handle("reporter").ask(Figures())
+        until(lambda: len(days()) == 3)
+        assert days() == ["2026-02-03", "2026-03-05", "2026-02-04"]
+        root.stop(5.0)
+    period = json.loads((house.home / "reports" / "daily-2026-02-04.json").read_text())["period"]
+    assert period == {"from": None, "to": "2026-02-04T00:00:10.000Z", "hours": None}
+    reader.close()
+
+
 def test_the_report_of_the_day_is_renewed_at_the_end_and_counts_from_the_day_before(house: House) -> None:
     report = house.home / "reports" / "daily-2026-02-03.json"
     reader = Reader(house.database)
