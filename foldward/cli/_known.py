@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from foldward.cli._choices import full_id
 from foldward.cli._output import print_error
-from foldward.contracts.errors import FoldwardError, RequestError, did_you_mean
+from foldward.contracts.errors import FAMILIES, FoldwardError, RequestError, did_you_mean
 
 if TYPE_CHECKING:
     from storage.reads import Reader
@@ -84,8 +84,22 @@ def tell_undone(undone: Sequence[str], why: Why, reader: Reader) -> None:
             errors.append(why(reader, one))
         except FoldwardError as error:
             errors.append(error)
+    _tell(errors, len(undone))
+
+
+def tell_refused(refused: Sequence[Mapping[str, Any]]) -> None:
+    """The error line for names that were not admitted: {code, message, hint} each as core said it."""
+    errors = []
+    for item in refused[:NAMED]:
+        code = str(item.get("code") or "request.not_possible")
+        family = FAMILIES.get(code.partition(".")[0], RequestError)
+        errors.append(family(code, str(item.get("message") or item["name"]), hint=item.get("hint")))
+    _tell(errors, len(refused))
+
+
+def _tell(errors: Sequence[FoldwardError], count: int) -> None:
     if errors:
         first = errors[0]
-        more = [f"and {len(undone) - NAMED} more"] if len(undone) > NAMED else []
-        words = "; ".join([*(error.message for error in errors), *more])
-        print_error(RequestError(first.code, words, hint=first.hint))
+        more = [f"and {count - NAMED} more"] if count > NAMED else []
+        words = "; ".join([*dict.fromkeys(error.message for error in errors), *more])
+        print_error(type(first)(first.code, words, hint=first.hint))

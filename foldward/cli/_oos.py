@@ -11,7 +11,7 @@ import typer
 from foldward.cli._choices import STATUSES, WORK, one_of
 from foldward.cli._command import command
 from foldward.cli._context import Context
-from foldward.cli._known import full_ids, known_request, not_open, tell_undone
+from foldward.cli._known import full_ids, known_request, not_open, tell_refused, tell_undone
 from foldward.cli._output import print_json, print_table, say
 from foldward.cli._split import cpcv as cpcv_group
 from foldward.cli._split import wfv as wfv_group
@@ -61,6 +61,7 @@ def _submit(ctx: Context, names: list[str], kind: str, now: bool, plan: dict[str
             style=lambda row: "red" if row[1] == "refused" else None,
         )
     refused = [item for item in items if item["status"] == "refused"]
+    tell_refused(refused)
     if not refused:
         return 0
     if len(refused) < len(items):

@@ -161,3 +161,55 @@ def test_a_strategy_is_retired_once(say: Say) -> None:
     exit_code, out, err = say("strategies", "retire", "alpha")
     assert (exit_code, out) == (4, "")
     assert err.startswith("error request.retired: strategy 'alpha' was retired before — hint: ")
+
+
+def _answering(monkeypatch: pytest.MonkeyPatch, *items: dict[str, Any]) -> None:
+    def call(verb: str, **_: Any) -> dict[str, Any]:
+        assert verb == "submit"
+        return {"items": list(items), "trace_id": None}
+
+    monkeypatch.setattr(Context, "client", lambda *_, **__: SimpleNamespace(core={}, call=call))
+
+
+def _unknown(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "status": "refused",
+        "code": "request.unknown_strategy",
+        "message": f"no strategy is named '{name}'",
+        "hint": "foldward strategies list",
+    }
+
+
+@pytest.mark.parametrize("verb", [("oos", "submit"), ("wfv", "start"), ("cpcv", "start")])
+@pytest.mark.parametrize("flag", [(), ("--json",)])
+def test_a_name_that_is_not_admitted_is_told_on_stderr_too(
+    say: Say, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...], flag: tuple[str, ...]
+) -> None:
+    _answering(monkeypatch, _unknown("delta"))
+    exit_code, out, err = say(*verb, "delta", *flag)
+    assert exit_code == 4
+    assert "request.unknown_strategy" in out
+    assert err == (
+        "error request.unknown_strategy: no strategy is named 'delta' — hint: foldward strategies list\n"
+    )
+
+
+def test_of_many_that_are_not_admitted_three_are_named(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("d1", "d2", "d3", "d4")
+    good = {"name": "alpha", "status": "queued"}
+    _answering(monkeypatch, *map(_unknown, names), good)
+    exit_code, _, err = say("oos", "submit", *names, "alpha")
+    assert exit_code == 6
+    assert err == (
+        "error request.unknown_strategy: no strategy is named 'd1'; no strategy is named 'd2'; "
+        "no strategy is named 'd3'; and 1 more — hint: foldward strategies list\n"
+    )
+
+
+def test_a_refusal_keeps_the_code_of_its_family(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = {"name": "alpha", "status": "refused", "code": "data.gap", "message": "coverage 90 %"}
+    _answering(monkeypatch, gap)
+    exit_code, _, err = say("oos", "submit", "alpha")
+    assert exit_code == 7
+    assert err.startswith("error data.gap: coverage 90 %")
