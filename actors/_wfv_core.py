@@ -248,6 +248,8 @@ class WfvCore:
             return self._end(run, "failed", "invalid", {**report, "reason": why}, now)
         decision = report.get("decision")
         if run.kind == "cpcv":
+            if report.get("verdict") == "INVALID":
+                return self._end(run, "failed", "invalid", report, now)
             decision = "passed" if report.get("is_passed") else "failed"
         return self._end(run, "done", decision, report, now)
 

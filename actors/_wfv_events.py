@@ -29,7 +29,7 @@ def ended(
 ) -> list[Told]:
     """A run's end is committed: its parts and its result, or that it expired. now: Unix seconds."""
     report = fact.detail
-    if run.kind == "cpcv" and fact.state == "done":
+    if run.kind == "cpcv" and fact.decision is not None:
         data: dict[str, Any] = {"cpcv_id": run.wfv_id, "strategy": run.name}
         data |= {name: report.get(name) for name in _CPCV}
         return [("cpcv.result", run.wfv_id, data)]

@@ -140,7 +140,7 @@ class Reporter(ProductActor):
                 fact, self._unstored = self._unstored, None
                 self.write(fact, tag="report")
         today = f"{clock.utcnow():%Y-%m-%d}"
-        # A clock that was set back makes no second report for a day that has one, and one for each that has not.
+        # A clock that was set back makes no second report for a day that has one, but one for each other.
         if self._day is None or today > self._day or self._missed(today):
             self._report(today)
 

@@ -277,6 +277,18 @@ def test_a_combinatorial_run_is_told_under_its_own_events(make: Any) -> None:
     assert world.runs()[0].decision == "passed"
 
 
+def test_a_combinatorial_run_without_numbers_is_invalid_and_not_a_failure_of_the_strategy(make: Any) -> None:
+    world = make(enabled=False)
+    world.add("s-1")
+    world.tell("wfv_scheduler", Submit(names=("s-1",), kind="cpcv"))
+    report = dict.fromkeys(("passed", "pass_rate", "median_sharpe", "median_maxdd", "is_passed"))
+    world.report("s-1", {**report, "verdict": "INVALID", "faults": [{"code": "engine.invariant"}]})
+    assert (world.runs()[0].state, world.runs()[0].decision) == ("failed", "invalid")
+    (told,) = world.told("cpcv.result")
+    assert told["is_passed"] is None
+    assert world.told("wfv.result") == []
+
+
 def test_a_run_whose_split_is_not_known_goes_on_without_its_figures(make: Any) -> None:
     world = make(enabled=False)
     world.add("s-9")
