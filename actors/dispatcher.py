@@ -139,6 +139,7 @@ class Dispatcher(ProductActor):
 
         self._desk.buffer.missed = True
         link = self._link = self._make_link(sink)
+        link.worked_off(0, 0)  # what it hands over will be accounted for
         link.start()
         self.every(TICK_S, Tick())
         self._look()

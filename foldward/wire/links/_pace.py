@@ -35,7 +35,7 @@ class Pace:
         self._per_s = junk_per_s
         self._tokens = self._burst = max(CHUNK, junk_per_s / 10)
         self._reserve = self._burst / 2
-        self._batch = int(min(BATCH, self._reserve))
+        self._batch = int(min(BATCH, self._reserve, max(1.0, junk_per_s / 10)))
         self._filled: float | None = None
         self._careful = False
         self._window = FIRST if junk_per_s else AHEAD
@@ -44,6 +44,7 @@ class Pace:
         self._seen = 0  # of those, at the last look
         self._read_at = 0.0
         self._worked = (0, 0)  # messages, junk: the receiver's thread writes it, the rest is the port's
+        self._reports = False  # so is this: one who never says what was worked off is not waited for
         self._charged = 0
         self._good = 0
         self._good_at = 0.0
@@ -64,7 +65,11 @@ class Pace:
         self._asked_at = now
 
     def worked_off(self, messages: int, junk: int) -> bool:
-        """So many were worked off, so many of them were no answers. True: the port may wait for this."""
+        """So many were worked off, so many of them were no answers. True: the port may wait for this.
+
+        A receiver that reports says (0, 0) at first: what comes before is read without end.
+        """
+        self._reports = True
         taken, charged = self._worked
         before = self._told - taken
         self._worked = (taken + messages, charged + junk)
@@ -101,8 +106,7 @@ class Pace:
         return self._gap_s(now) or 1.0
 
     def _ahead(self) -> int:
-        taken = self._worked[0]
-        return self._told - taken if taken else 0  # one who never reports is not waited for
+        return self._told - self._worked[0] if self._reports else 0
 
     def _batch_wait_s(self, now: float, ahead: int) -> float:
         """Seconds until the next batch: its tokens are there, and no answer came a moment ago.
@@ -132,6 +136,8 @@ class Pace:
             self._seen, self._read_at = self._told, now
         self._last_junk = min(self._last_junk, now)
         taken, all_junk = self._worked
+        if taken > self._told:  # the receiver had some of an earlier link: nobody is ahead by less than none
+            self._told = self._seen = taken
         good, self._good = taken - all_junk - self._good, taken - all_junk
         self._asked = max(self._asked, self._good)
         if not 0.0 <= now - self._asked_at < EXPECT_S:
@@ -152,6 +158,8 @@ class Pace:
             self._careful = self._careful or self._tokens < self._burst / 2
             if self.held_back:
                 self.held_back += junk
+        elif self._careful and self._tokens < self._reserve + self._batch:
+            self._last_junk = now  # nothing may be read, so it says nothing that nothing came
         elif self._careful and now - self._last_junk >= CALM_S:
             self._careful = False
             self._window = FIRST

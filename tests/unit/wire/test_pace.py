@@ -29,6 +29,38 @@ def test_whoever_never_reports_is_never_waited_for() -> None:
     assert pace.room(0.0) == FIRST
 
 
+def test_one_who_will_report_is_waited_for_from_the_first_message_on() -> None:
+    pace = Pace(50.0)
+    assert not pace.worked_off(0, 0)
+    read(pace, FIRST)
+    assert pace.room(0.0) == 0
+
+
+def test_what_an_earlier_link_handed_over_does_not_close_this_one() -> None:
+    pace = Pace(100.0)
+    pace.worked_off(20, 20)
+    assert pace.room(0.0) == 0
+    assert pace.room(0.2) == 5
+    read(pace, 5)
+    assert pace.room(0.2) == 0
+    pace.worked_off(5, 5)
+    assert pace.room(0.3) == 0
+    assert pace.room(0.4) == 5
+
+
+@pytest.mark.parametrize("per_s", [1, 2, 5, 80, 500, 5000])
+def test_a_flood_without_end_is_read_at_that_rate(per_s: int) -> None:
+    pace = Pace(float(per_s))
+    pace.worked_off(0, 0)
+    now, junk = 100.0, 0
+    while now < 110.0:
+        room = pace.room(now)
+        now += 0.0005 if room else max(0.000_01, min(0.25, pace.wait_s()))
+        read(pace, room, junk=room)
+        junk += room
+    assert 9 * per_s - 8 < junk <= 10 * per_s + max(FIRST, per_s / 10)
+
+
 def test_how_far_a_link_reads_ahead_is_doubled_when_half_of_it_is_needed() -> None:
     pace = Pace(50.0)
     assert pace.room(0.0) == FIRST == 16
