@@ -28,7 +28,7 @@ from foldward.cli import (
     _tools,
     _watch,
 )
-from foldward.cli._command import ConfigOption, HomeOption, JsonOption
+from foldward.cli._command import ConfigOption, HomeOption, JsonOption, guarded
 from foldward.cli._output import print_error
 from foldward.contracts.errors import ConfigError
 
@@ -97,6 +97,11 @@ def _command() -> Any:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    # A command guards itself; what is left is printed before one begins: help, the version.
+    return guarded(lambda: _dispatch(arguments))
+
+
+def _dispatch(arguments: list[str] | None) -> int:
     try:
         given = sys.argv[1:] if arguments is None else arguments
         result = _command()(args=given, prog_name="foldward", standalone_mode=False)

@@ -46,7 +46,11 @@ def one_of(option: str, given: str | None, known: Collection[str]) -> str | None
 
 def no_child(child: str, tree: dict[str, Any]) -> SupervisionError:
     """The error for a child that the tree does not have, with the nearest that it has."""
-    near = did_you_mean(child, _ids(tree))
+    if child == tree["id"]:
+        return SupervisionError(
+            "supervision.refused", f"{child!r} is the whole tree", hint="stop core and start it again"
+        )
+    near = did_you_mean(child, [inner for top in tree.get("children", ()) for inner in _ids(top)])
     tail = f": did you mean {near!r}?" if near else ""
     return SupervisionError("supervision.not_found", f"no child {child!r}{tail}", hint="foldward tree")
 

@@ -9,7 +9,7 @@ import inspect
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,13 @@ import typer
 from foldward.cli._context import Context
 from foldward.cli._output import drop_stdout, print_error
 from foldward.contracts import clock
-from foldward.contracts.errors import FoldwardError, InternalError, StorageError, SupervisionError
+from foldward.contracts.errors import (
+    ConfigError,
+    FoldwardError,
+    InternalError,
+    StorageError,
+    SupervisionError,
+)
 from foldward.contracts.masking import mask_text
 
 HOME_HELP = "Data directory (default: FOLDWARD_HOME, else ./var)."
@@ -51,8 +57,13 @@ def command(
                 given.pop("config") or outer.get("config"),
                 given.pop("as_json") or outer.get("as_json", False),
             )
+
+            def work() -> int | None:
+                _must_be_text(given)
+                return fn(context, **given)
+
             with context:
-                raise typer.Exit(guarded(lambda: fn(context, **given), lambda: context.home.root))
+                raise typer.Exit(guarded(work, lambda: context.home.root))
 
         parameters = list(inspect.signature(fn, eval_str=True).parameters.values())[1:]
         shared = [
@@ -70,6 +81,15 @@ def command(
         return wrapper
 
     return register
+
+
+def _must_be_text(given: Mapping[str, Any]) -> None:
+    """Refuse words that UTF-8 cannot hold: no name and no id has them. Paths may (PEP 383). ConfigError."""
+    for key, value in given.items():
+        for word in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(word, str) and any("\ud800" <= char <= "\udfff" for char in word):
+                option = key.replace("_", "-")
+                raise ConfigError("config.usage", f"{option}: {word!r} is not UTF-8", hint="foldward --help")
 
 
 def guarded(work: Callable[[], int | None], home: Callable[[], Path] | None = None) -> int:

@@ -33,7 +33,7 @@ def list_letters(
     state: Annotated[str | None, typer.Option(help="held, replayed, dropped or all.")] = "held",
     reason: ReasonOption = None,
     strategy: StrategyOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")] = 200,
 ) -> None:
     """List dead letters (held ones unless --state says otherwise)."""
     from foldward.console.letters import letter
@@ -75,9 +75,9 @@ def show(
     out: Annotated[Path | None, typer.Option("--out", help="Write the exact bytes to this file.")] = None,
 ) -> None:
     """Show one dead letter with its payload, exactly as received."""
-    from foldward.console.letters import letter
+    from foldward.console.letters import find, letter
 
-    row = ctx.reader().dead_letter(dead_id)
+    row = find(ctx.reader(), dead_id)
     if row is None:
         raise RequestError(
             "request.unknown_id", f"no dead letter {dead_id}", hint="foldward dead list --state all"
@@ -189,10 +189,12 @@ def drop(
 
 def _must_exist(ctx: Context, ids: Sequence[int]) -> None:
     """Raise supervision.core_down first: without a core nothing can be done about any letter."""
+    from foldward.console.letters import find
+
     _ = ctx.client().core
     reader = ctx.reader() if ids else None
     for one in ids:
-        if reader is not None and reader.dead_letter(one) is None:
+        if reader is not None and find(reader, one) is None:
             raise RequestError(
                 "request.unknown_id", f"no dead letter {one}", hint="foldward dead list --state all"
             )

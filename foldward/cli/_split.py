@@ -109,8 +109,10 @@ def _split(
 def show_folds(answer: dict[str, Any]) -> None:
     """A walk-forward's report for a person; with a grid, what each fold chose."""
     chose = answer.get("candidates", 1) > 1
+    why = (answer.get("reasons") or {}).get("decision")
+    decision = answer["decision"] or "no decision" + (f" ({why})" if why else "")
     print_table(
-        f"{answer['planned']} folds, {answer['failed']} failed: {answer['decision']}",
+        f"{answer['planned']} folds, {answer['failed']} failed: {decision}",
         (
             *("train from", "to", "bars", "test from", "to", "bars", "IS Sharpe", "OOS Sharpe", "status"),
             *(("chosen",) if chose else ()),

@@ -19,7 +19,8 @@ from foldward.contracts.durations import age
 from foldward.contracts.errors import ConfigError, SupervisionError
 
 WatchOption = Annotated[
-    float | None, typer.Option("--watch", metavar="SECONDS", help="Again and again, until Ctrl-C.")
+    float | None,
+    typer.Option("--watch", metavar="SECONDS", min=0, max=86_400, help="Again and again, until Ctrl-C."),
 ]
 STATE_STYLE = {
     "running": "green",
@@ -125,7 +126,7 @@ def tail(
     file = ctx.home.telemetry
     shown = _tail(file, lines, event)
     if ctx.as_json and not follow:
-        print_json([msgspec.Raw(line.encode()) for line in shown])
+        print_json([msgspec.Raw(line.encode()) for line in shown if _event(line) is not None])
         return
     for line in shown:
         _print_event(ctx, line)
@@ -157,8 +158,8 @@ def _tail(file: Any, lines: int, event: str | None) -> list[str]:
     for part in [file, *older]:
         if len(found) >= lines or not part.exists():
             break
-        text = part.read_bytes().decode("utf-8", "replace").splitlines()
-        chosen = [line for line in text if _wanted(line, event)]
+        text = part.read_bytes().decode("utf-8", "replace").split("\n")
+        chosen = [line for line in text if line.strip() and _wanted(line, event)]
         found = chosen[-(lines - len(found)) :] + found if lines > len(found) else found
     return found[-lines:] if lines else []
 
@@ -168,16 +169,28 @@ def _wanted(line: str, event: str | None) -> bool:
 
 
 def _print_event(ctx: Context, line: str) -> None:
-    if ctx.as_json:
-        print(line, flush=True)
+    plain = _event(line)
+    if plain is None:  # half a line, or a stranger's: a person may see it, a program would fail on it
+        if not ctx.as_json:
+            print(line, flush=True)
         return
-    try:
-        plain = json.loads(line)
-    except ValueError:
+    if ctx.as_json:
         print(line, flush=True)
         return
     facts = " ".join(f"{key}={value}" for key, value in plain["data"].items() if value is not None)
     print(f"{plain['timestamp']} {plain['severity']:<8} {plain['event_type']:<28} {facts}", flush=True)
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """The event of a line; None when it is none, as after a power cut in the middle of one."""
+    try:
+        plain = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(plain, dict) or not isinstance(plain.get("data"), dict):
+        return None
+    words = all(isinstance(plain.get(key), str) for key in ("timestamp", "severity", "event_type"))
+    return plain if words else None
 
 
 def top(ctx: Context) -> None:

@@ -6,7 +6,15 @@ import base64
 from typing import Any
 
 from foldward.contracts import clock
+from storage.reads import Reader
 from storage.rows import DeadRow
+
+LAST_ID = 2**63 - 1  # SQLite's integers
+
+
+def find(reader: Reader, dead_id: int) -> DeadRow | None:
+    """The letter with its bytes; None when there is none, as with a number that no row can have."""
+    return reader.dead_letter(dead_id) if abs(dead_id) <= LAST_ID else None
 
 
 def letter(row: DeadRow) -> dict[str, Any]:

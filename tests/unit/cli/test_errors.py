@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from foldward.cli._app import run
+from foldward.cli._choices import no_child
+from foldward.cli._split import show_folds
 
 
 @pytest.fixture
@@ -34,6 +36,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run --data nowhere --strategies x.toml", 2, "--data nowhere is not a folder"),
         ("run", 2, "run needs --data DIR and --strategies FILE, or --demo"),
         ("failures --since yesterday", 2, "is not a span such as 30m"),
+        ("failures --since 99999999999d", 2, "is more than a thousand years"),
+        ("dead list --limit 99999999999999999999", 2, "less than or equal to 100000"),
+        ("status --watch inf", 2, "less than or equal to 86400"),
+        ("strategies show a\udcff", 2, "name: 'a\\udcff' is not UTF-8"),
+        ("retry b a\udcff", 2, "request-ids: 'a\\udcff' is not UTF-8"),
         ("backtest --data x.csv --kind sma -p short", 2, "is not NAME=NUMBER"),
         ("backtest --data x.csv --kind sma -p sma_short=nan", 2, "is not NAME=NUMBER"),
         ("backtest --data x.csv --kind smaa", 2, "did you mean 'sma'?"),
@@ -184,3 +191,53 @@ def test_a_home_below_a_file_is_told_as_a_wrong_place(home: Path, capsys: pytest
         "error storage.io: Not a directory: file/home/keys"
         " — hint: something else stands there: choose another place (--home DIR)\n"
     )
+
+
+@pytest.mark.parametrize("line", ["--help", "oos --help", "--version"])
+def test_help_onto_a_full_disk_is_an_error_line(
+    line: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert run(line.split()) == 8
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+    assert capsys.readouterr().err.startswith("error storage.disk_full: No space left on device")
+
+
+def test_the_root_of_the_tree_is_no_child_of_it() -> None:
+    tree = {"id": "root", "children": [{"id": "watch"}, {"id": "roof"}]}
+    assert no_child("root", tree).message == "'root' is the whole tree"
+    assert no_child("rooff", tree).message == "no child 'rooff': did you mean 'roof'?"
+    assert no_child("roott", {"id": "root", "children": []}).message == "no child 'roott'"
+
+
+def test_what_is_no_event_is_shown_to_a_person_and_kept_from_a_program(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = '{"timestamp":"T","severity":"info","event_type":"oos.result","data":{"strategy":"a\u2028b"}}'
+    odd = ["{}", "5", "null", '{"data":5}', '{"data":{},"timestamp":1,"severity":2,"event_type":3}', "junk"]
+    home.mkdir()
+    home.joinpath("telemetry.jsonl").write_text("\n".join([*odd, event, '{"timestamp":"torn']))
+    assert run(["tail", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [json.loads(event)]
+    assert run(["tail"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("{}\n5\nnull\n")
+    assert "T info     oos.result                   strategy=a\u2028b\n" in shown
+    assert shown.endswith('{"timestamp":"torn\n')
+
+
+def test_a_plan_without_a_decision_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    reasons = {"decision": "the train daily returns have no Sharpe ratio"}
+    show_folds({"planned": 1, "failed": 0, "decision": None, "folds": [], "reasons": reasons})
+    show_folds({"planned": 1, "failed": 0, "decision": None, "folds": []})
+    assert "None" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dead_id", ["0", "9223372036854775808", "99999999999999999999"])
+def test_a_letter_that_no_database_can_hold_is_unknown(
+    dead_id: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["dead", "show", dead_id]) == 4
+    assert f"error request.unknown_id: no dead letter {dead_id} — hint" in capsys.readouterr().err
