@@ -244,8 +244,14 @@ def _finding(item: Any, origins: Mapping[str, str], lines: Mapping[str, int]) ->
         setting = setting.rpartition(".")[0]
     given = item.get("input")
     shown = MASK if _is_secret(path) else repr(given)
+    source = origins.get(setting, "file")
+    where = {"env": f" in {PREFIX}{setting.upper().replace('.', '__')}", "flag": " on the command line"}
     return Finding(
-        path, f"{item['msg']} (given: {shown})", lines.get(setting), None, origins.get(setting, "file")
+        path,
+        f"{item['msg']} (given: {shown}){where.get(source, '')}",
+        lines.get(setting) if source == "file" else None,
+        None,
+        source,
     )
 
 

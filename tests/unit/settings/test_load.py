@@ -105,3 +105,19 @@ def test_lists_in_the_environment_are_json(tmp_path: Path) -> None:
     assert settings.core.data_roots == ("/a", "/b")
     _, findings = check(None, {"FOLDWARD_CORE__DATA_ROOTS": "[oops"})
     assert findings[0].source == "env"
+
+
+def test_a_wrong_value_names_the_variable_or_the_command_line_that_it_came_from(tmp_path: Path) -> None:
+    file = tmp_path / "foldward.toml"
+    file.write_text("[core]\nworkers = 2\n")
+    with pytest.raises(ConfigError) as refused:
+        load(file, env={"FOLDWARD_CORE__WORKERS": "abc"})
+    assert refused.value.message == (
+        "core.workers: Input should be a valid integer, unable to parse string as an integer "
+        "(given: 'abc') in FOLDWARD_CORE__WORKERS"
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(file, env={}, flags={"core.workers": -1})
+    assert refused.value.message == (
+        "core.workers: Input should be greater than or equal to 0 (given: -1) on the command line"
+    )
