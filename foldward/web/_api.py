@@ -15,7 +15,7 @@ from actors.figures import report_oos_metrics
 from actors.metrics import metrics_text
 from foldward.console.failures import failures as count_failures
 from foldward.console.league import league
-from foldward.console.letters import letter
+from foldward.console.letters import find, letter
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError, RequestError
 from foldward.web import _dead_view, _queue_view, _times_view
@@ -24,6 +24,7 @@ from foldward.web._site import Site
 from storage.reads.pages import PageReader
 
 MOST = 1_000
+LONGEST_S = 3.2e10  # a thousand years: older than everything, and the database can still count it
 _SPAN_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -59,7 +60,8 @@ class Api:
             raise RequestError(
                 "request.bad_param", f"since={since[:40]!r} by={by[:40]!r}: since=24h&by=reason"
             )
-        start = clock.utc_us() - int(float(match[1]) * _SPAN_S[match[2]] * 1e6)
+        span = min(float(match[1]) * _SPAN_S[match[2]], LONGEST_S)
+        start = clock.utc_us() - int(span * 1e6)
 
         def ask(reader: PageReader) -> list[dict[str, Any]]:
             return [
@@ -89,7 +91,7 @@ class Api:
         status, kind, limit = given.get("status"), given.get("kind"), given.get("limit", "200")
         if status not in (None, *_queue_view.STATUSES) or kind not in (None, *_queue_view.KINDS):
             raise RequestError("request.bad_param", "status or kind is none that exists")
-        if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= MOST):
+        if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MOST):
             raise RequestError("request.bad_param", f"limit is 1 to {MOST}")
 
         def ask(reader: PageReader) -> list[Any]:
@@ -119,7 +121,7 @@ class Api:
         dead_id = int(request.path_params["dead_id"])
 
         def ask(reader: PageReader) -> dict[str, Any]:
-            row = reader.dead_letter(dead_id)
+            row = find(reader, dead_id)
             if row is None:
                 raise RequestError("request.unknown_id", f"no dead letter {dead_id}")
             return letter(row)

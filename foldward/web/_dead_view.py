@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from foldward.console.letters import find
 from storage.reads.pages import PageReader
 from storage.rows import DeadRow
 
@@ -26,7 +27,7 @@ def page(
 
 def letter(reader: PageReader, dead_id: int) -> dict[str, Any] | None:
     """One letter, its bytes as text and as hex; None when there is none."""
-    row = reader.dead_letter(dead_id)
+    row = find(reader, dead_id)
     if row is None:
         return None
     payload = row.payload or b""

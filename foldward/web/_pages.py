@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from actors.figures import report_oos_metrics
 from foldward.console.failures import failures as count_failures
+from foldward.console.letters import find
 from foldward.contracts import clock
 from foldward.web import _dead_view, _health, _queue_view, _strategy_view, _times_view
 from foldward.web._format import query
@@ -126,7 +127,7 @@ class Pages:
 
     async def payload(self, request: Request) -> Response:
         """The exact bytes of a letter, to keep."""
-        row = await run_in_threadpool(self._site.read, lambda reader: reader.dead_letter(_id(request)))
+        row = await run_in_threadpool(self._site.read, lambda reader: find(reader, _id(request)))
         if row is None:
             raise HTTPException(404, f"There is no dead letter {_id(request)}")
         name = f"dead-letter-{row.id}.bin"

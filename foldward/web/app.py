@@ -10,6 +10,7 @@ from typing import Any
 
 from loguru import logger
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -43,6 +44,15 @@ TITLES = {
 }
 
 
+class RowId(IntegerConvertor):
+    """As many digits as an id of SQLite may have: int() itself refuses thousands of them with an error."""
+
+    regex = "[0-9]{1,19}"
+
+
+register_url_convertor("rowid", RowId())
+
+
 def make_app(
     home: Home, collect: StatusSource, settings: WebTable | None = None, access: Access | None = None
 ) -> ASGIApp:
@@ -67,8 +77,8 @@ def _routes(site: Site) -> list[Route | Mount]:
         Route("/failures", pages.failures),
         Route("/request", pages.request),
         Route("/dead", pages.dead),
-        Route("/dead/{dead_id:int}", pages.letter),
-        Route("/dead/{dead_id:int}/payload", pages.payload),
+        Route("/dead/{dead_id:rowid}", pages.letter),
+        Route("/dead/{dead_id:rowid}/payload", pages.payload),
         Route("/strategies", pages.strategies),
         Route("/strategy", pages.strategy),
         Route("/tree", pages.tree),
@@ -90,7 +100,7 @@ def _routes(site: Site) -> list[Route | Mount]:
         Route("/api/latency", api.latency),
         Route("/api/requests", api.requests),
         Route("/api/dead", api.dead),
-        Route("/api/dead/{dead_id:int}", api.letter),
+        Route("/api/dead/{dead_id:rowid}", api.letter),
         Route("/api/report", api.report),
         Route("/api/daily", api.daily),
         Route("/metrics", api.metrics),

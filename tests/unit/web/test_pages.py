@@ -183,3 +183,23 @@ def test_the_metrics_have_names_types_and_values(tmp_path: Path) -> None:
     assert "foldward_success_total 41.0" in text
     assert 'foldward_dead_letters{reason="schema"} 2.0' in text
     assert "foldward_core_running 0.0" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/dead/99999999999999999999", 404),
+        ("/dead/99999999999999999999/payload", 404),
+        ("/api/dead/99999999999999999999", 404),
+        (f"/dead/{'9' * 5000}", 404),
+        (f"/api/dead/{'9' * 5000}", 404),
+        ("/api/failures?since=999999999w", 200),
+        ("/api/failures?since=999999999w&by=event", 200),
+        ("/api/requests?limit=000000001999999999999999999999999", 400),
+        ("/api/requests?limit=1000", 200),
+    ],
+)
+def test_a_number_too_large_for_the_database_is_no_error_of_ours(
+    open_app: Open, filled: Home, path: str, code: int
+) -> None:
+    assert open_app(filled).get(path).status_code == code
