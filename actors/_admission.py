@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from actors._candles import CandlesGate, GateResult
+from actors._windows import span_of
 from foldward.contracts import clock, ids
 from foldward.contracts.errors import CATALOGUE, FoldwardError, did_you_mean, suggestion
 from foldward.contracts.facts import AdmitRequest
 from foldward.contracts.jobs import MAX_SEED, PHASES, Backtest, Strategy, Window, job_digest, unit_seed
 from foldward.contracts.messages import Submit, SubmitOutcome
 
-DAY_S = 86_400
 PLANNED = ("wfv", "cpcv", "evidence")
 
 Encode = Callable[[Backtest], bytes]
@@ -70,12 +70,8 @@ def request_window(
     """The exact bars that a request is about: first, last and how many."""
     if order.window is not None:
         start, end = order.window
-    elif order.kind == "oos":
-        start, end = verdict.last - oos_days * DAY_S, verdict.last
-    elif order.kind == "backtest":
-        start, end = None, verdict.last - oos_days * DAY_S - 1
     else:
-        start, end = None, None
+        start, end = span_of(order.kind, verdict.last, oos_days)
     window = candles.window(verdict.fingerprint, start, end)
     if window is None or window.bars < verdict.min_bars:
         bars = 0 if window is None else window.bars

@@ -21,6 +21,7 @@ from actors._rank_asks import RankAsks
 from actors._rank_cursor import Cursor
 from actors._rank_reads import RankReads, Rows
 from actors._verdict_desk import VerdictDesk
+from actors._windows import OwnWindows
 from foldward.contracts.canonical import digest
 from foldward.contracts.facts import SetMeta
 from foldward.contracts.messages import Settled, Submitted, Written
@@ -62,6 +63,7 @@ class RankCore:
         data: Collection[str] = (),
         address: Any = None,
         engine: Callable[[str], str] | None = None,
+        windows: OwnWindows | None = None,
     ) -> None:
         self.settings = settings
         self.complete = complete
@@ -69,15 +71,17 @@ class RankCore:
         self.cycle = Cycle()
         self.asked = Asked()
         self.evidence = EvidenceDesk(strict=complete)
-        self._reads = RankReads(complete=complete, seed=seed, data=data, engine=engine)
+        fits = None if windows is None else windows.fits
+        self._reads = RankReads(complete=complete, seed=seed, data=data, engine=engine, fits=fits)
         self._engine = engine
         self._engines: dict[str, str] = {}  # kinds looked at → the engine of the time
         self._asks = RankAsks(self.asked, wish=complete, run_id=run_id, seed=seed, address=address)
         self.caught_up = False
         self._revision = 0
         self._stored_cursor = ""
-        # Other thresholds are other verdicts, and what was not asked for may be now: every strategy again.
-        self._gates = digest({"gates": settings.gates.model_dump(), "auto": settings.auto_request})[7:23]
+        # Other thresholds or bars are other verdicts, and what was not asked for may be now: each one again.
+        rules = {"gates": settings.gates.model_dump(), "auto": settings.auto_request}
+        self._gates = digest({**rules, "oos_days": None if windows is None else windows.oos_days})[7:23]
         self._to_read: list[tuple[str, str | None]] = []  # requests of a former life: state, last id read
         self._seen: dict[str, int] = {}  # name → revision at the last look
         self._dirty: dict[str, None] = {}

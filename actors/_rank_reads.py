@@ -33,15 +33,23 @@ class RankReads:
 
     complete: only those of this run, made with its seed on its candles (data: fingerprints, empty: any).
     engine: kind of strategy → the engine that makes its numbers now; None: any engine's are good.
+    fits: whether a result was made on the bars that it would be made on now; None: any bars are good.
     """
 
     def __init__(
-        self, *, complete: bool, seed: int, data: Collection[str], engine: Callable[[str], str] | None
+        self,
+        *,
+        complete: bool,
+        seed: int,
+        data: Collection[str],
+        engine: Callable[[str], str] | None,
+        fits: Callable[[Any], bool] | None = None,
     ) -> None:
         self._complete = complete
         self._seed = seed
         self._data = frozenset(data)
         self._engine = engine
+        self._fits = fits
 
     def numbers(self, row: Any, rows: Rows, missing: dict[str, str]) -> Numbers:
         """What is known of a strategy. missing: kind → why it will have no result."""
@@ -75,6 +83,8 @@ class RankReads:
         ours = None if self._engine is None else self._engine(kind)
 
         def accept(result: Any) -> bool:
+            if self._fits is not None and not self._fits(result):
+                return False
             # An edited plugin or an upgraded engine: its old numbers are another strategy's.
             if not self._complete:
                 return same_engine(result.engine, ours)

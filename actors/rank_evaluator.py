@@ -8,6 +8,7 @@ from typing import Any
 
 from actors._base import ProductActor
 from actors._rank_core import RankCore
+from actors._windows import OwnWindows
 from foldward.contracts import clock
 from foldward.contracts.messages import Figures, Message, Refresh, Settled, Submitted, Tick, Written
 from foldward.settings import RankTable
@@ -29,7 +30,8 @@ class RankEvaluator(ProductActor):
 
     database: path of the SQLite file. complete: every strategy gets in-sample, out-of-sample, walk-forward,
     combinatorial run and evidence whatever the gates say, of results with this `seed` on these `data`
-    (fingerprints of candles; empty: any). Told `Refresh` it looks for changes at once. Asked
+    (fingerprints of candles; empty: any). windows: on which bars in-sample and out-of-sample results count;
+    None: on any. Told `Refresh` it looks for changes at once. Asked
     with `Figures` it says whether it is idle: then nothing is under way, and nothing more will be asked for
     until something changes.
     """
@@ -46,6 +48,7 @@ class RankEvaluator(ProductActor):
         seed: int = 0,
         data: Collection[str] = (),
         engine: Callable[[str], str] | None = None,
+        windows: OwnWindows | None = None,
     ) -> None:
         super().__init__()
         self._database = Path(database)
@@ -55,6 +58,7 @@ class RankEvaluator(ProductActor):
         self._seed = seed
         self._data = frozenset(data)
         self._engine = engine
+        self._windows = windows
         self._looking = False
 
     def recover(self) -> None:
@@ -67,6 +71,7 @@ class RankEvaluator(ProductActor):
             seed=self._seed,
             data=self._data,
             engine=self._engine,
+            windows=self._windows,
             address=self.handle(self.id),
         )
         self._core.recover(self._reader)

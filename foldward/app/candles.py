@@ -45,6 +45,7 @@ class Candles:
         self._needed: set[tuple[str, int]] = set()  # asked for by more than a filter
         self._bars: dict[str, Bars] = {}
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
 
     def reconfigure(self, roots: Sequence[Path], allow: Sequence[str], coverage_min: float) -> None:
         """Look elsewhere from now on, by other rules; what was asked before is asked anew."""
@@ -128,7 +129,8 @@ class Candles:
 
     def bars(self, fingerprint: str) -> Bars:
         """The candles that the gate accepted under this fingerprint, mapped once."""
-        with self._lock:
+        # Not the gate's lock: that is held while a large file is checked, and others only want to look.
+        with self._loading:
             bars = self._bars.get(fingerprint)
             if bars is None:
                 bars = self._bars[fingerprint] = self._cache.load(fingerprint)

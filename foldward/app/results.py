@@ -37,15 +37,21 @@ def judged(reader: Reader, names: Collection[str]) -> set[str]:
     return {row.name for row in reader.strategies() if row.verdict is not None and row.name in names}
 
 
-def of_run(seed: int, data: Collection[str], engines: Mapping[str, str]) -> Callable[[ResultRow], bool]:
+def of_run(
+    seed: int,
+    data: Collection[str],
+    engines: Mapping[str, str],
+    fits: Callable[[ResultRow], bool] = lambda _: True,
+) -> Callable[[ResultRow], bool]:
     """Whether a result belongs to a run with this seed, on these candles (fingerprints), by these engines.
 
     engines: strategy's name → what makes the numbers of its kind; any engine for a name that is not there.
+    fits: whether a result was made on the run's bars.
     """
     known = frozenset(data)
 
     def accept(row: ResultRow) -> bool:
-        return is_of_run(row, seed=seed, data=known, engine=engines.get(row.name))
+        return fits(row) and is_of_run(row, seed=seed, data=known, engine=engines.get(row.name))
 
     return accept
 

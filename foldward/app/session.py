@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from actors._windows import OwnWindows
 from foldward.app import faults as shown_faults
 from foldward.app import results
 from foldward.app.boot import Core
@@ -206,7 +207,8 @@ def _until_idle(run: _Run) -> None:
 
 def _accept(run: _Run) -> Callable[[ResultRow], bool]:
     engines = {item.name: run.core.engine(item.kind) for item in run.chosen.accepted}
-    return results.of_run(run.wish.seed, run.manifest["data"].values(), engines)
+    windows = OwnWindows(run.core.candles, run.snapshot.settings.queue.oos_window_days)
+    return results.of_run(run.wish.seed, run.manifest["data"].values(), engines, windows.fits)
 
 
 def _applied(reader: Reader) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from actors._windows import OwnWindows
 from actors.db_writer import HANG_AFTER_S as WRITER_HANG_S
 from actors.db_writer import DBWriter
 from actors.dead_letter import DeadLetter
@@ -160,6 +161,7 @@ def _work(parts: Parts) -> Child:
                 "complete": parts.complete,
                 "data": parts.data,
                 "engine": parts.engine,
+                "windows": OwnWindows(parts.candles, settings.queue.oos_window_days),
                 "run_id": parts.run_id,
                 "seed": parts.seed,
             },

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from actors._rank_core import CURSOR
+from actors._windows import OwnWindows
 from actors.rank_evaluator import RankEvaluator
 from foldward.contracts.facts import CancelRequests, ImportStrategies, RetireStrategies, SetMeta
 from foldward.contracts.jobs import Backtest, Strategy
 from foldward.contracts.messages import Figures, Tick
 from foldward.settings import RankTable
-from foldward.testing.actor_world import ActorWorld
+from foldward.testing.actor_world import DAY_S, FIRST, ActorWorld
 from foldward.wire import loads
 
 GOOD = {"sharpe": 1.0, "profit_factor": 1.9, "win_rate": 55.0, "max_drawdown": 0.05, "trades": 150}
@@ -366,6 +367,38 @@ def test_another_engine_makes_everything_be_looked_at_again(make: Any) -> None:
     world.start_rank()
     world.pass_time(1.0)
     assert world.figures()["cycle"]["considered"] == 1
+
+
+def windows(world: World, kind: str) -> list[tuple[Any, Any]]:
+    return [(job.start_time, job.end_time) for job in world.jobs if job.phase == kind]
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_with_more_days_out_of_sample_old_results_do_not_count(make: Any, complete: bool) -> None:
+    world = make(complete=complete)
+
+    def start(days: int) -> None:
+        world.rank_fields["windows"] = OwnWindows(world.candles, days)
+        queue = world.settings.queue.model_copy(update={"oos_window_days": days})
+        world.settings = world.settings.model_copy(update={"queue": queue})
+        World.start(world)
+        for _ in range(20):  # what was sent lately is throttled for ten minutes
+            world.pass_time(61)
+            world.settle()
+
+    world.add("a")
+    start(180)
+    start(360)
+    first, last = FIRST, FIRST + 729 * DAY_S
+    halves = [(first, last - 181 * DAY_S), (first, last - 361 * DAY_S)]
+    assert windows(world, "backtest") == halves
+    assert windows(world, "oos") == [(last - 180 * DAY_S, last), (last - 360 * DAY_S, last)]
+    start(180)
+    # The answers of the first time are there: nothing is computed again, and they count again.
+    assert windows(world, "backtest") == halves
+    side = world.actors["rank_evaluator"]._core._reads.numbers(world.reader.strategy("a"), world.reader, {})
+    assert side.backtest.request_id == world.jobs[0].request_id
+    assert world.reader.strategy("a").verdict == "PASS"
 
 
 def test_a_cursor_of_an_older_form_is_no_cursor(make: Any) -> None:
