@@ -30,8 +30,9 @@ def league_row(row: StrategyRow) -> dict[str, Any]:
         "verdict": row.verdict,
         "stage": row.stage,
         "gates": row.gates,
-        "is_sharpe": row.is_sharpe,
-        "oos_sharpe": row.oos_sharpe,
+        # As judged: an answer that was stored already feeds the verdict, not the strategy's newest figures.
+        "is_sharpe": numbers.get("is_sharpe", row.is_sharpe),
+        "oos_sharpe": numbers.get("oos_sharpe", row.oos_sharpe),
         "degradation": numbers.get("degradation"),
         "psr": numbers.get("psr"),
         "dsr": numbers.get("dsr"),
