@@ -16,6 +16,7 @@ from foldward.contracts.errors import CATALOGUE, DataError, FoldwardError
 from foldward.contracts.masking import mask_text
 
 WHOLE = frozenset({"request", "strategy", "at", "status"})
+READABLE = 16  # a column of text is not folded narrower
 
 
 def print_json(value: Any) -> None:
@@ -95,15 +96,59 @@ def print_table(
     if not filled:
         console.print(empty)
         return
+    shown = [[cell(item) for item in row] for row in filled]
+    numeric = [
+        all(row[index] is None or isinstance(row[index], int | float) for row in filled)
+        for index in range(len(columns))
+    ]
+    # An id or a number that is broken over two lines, or cut, cannot be read.
+    whole = [name in WHOLE or number for name, number in zip(columns, numeric, strict=True)]
+    if least_width(columns, shown, whole) > console.width:
+        _print_records(console, title, columns, shown, [style(row) if style else None for row in filled])
+        return
     table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for index, name in enumerate(columns):
-        numeric = all(row[index] is None or isinstance(row[index], int | float) for row in filled)
-        # An id that is broken over two lines cannot be copied.
-        whole = name in WHOLE
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
-    for row in filled:
-        table.add_row(*(Text(cell(item)) for item in row), style=style(row) if style else None)
+    for name, number, one_line in zip(columns, numeric, whole, strict=True):
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=one_line)
+    for row, plain in zip(filled, shown, strict=True):
+        table.add_row(*map(Text, plain), style=style(row) if style else None)
     console.print(table)
+
+
+def least_width(columns: Sequence[str], shown: Sequence[Sequence[str]], whole: Sequence[bool]) -> int:
+    """Columns of a terminal that the table needs: what is whole on one line, the rest folded to READABLE."""
+    from rich.cells import cell_len
+
+    total = 3 * (len(columns) - 1) + 2  # between two columns, and at both ends
+    for index, name in enumerate(columns):
+        lines = "\n".join([name, *(row[index] for row in shown)]).split("\n")
+        widest = max(map(cell_len, lines))
+        total += widest if whole[index] else min(widest, READABLE)
+    return total
+
+
+def _print_records(
+    console: Any,
+    title: str,
+    columns: Sequence[str],
+    shown: Sequence[Sequence[str]],
+    styles: Sequence[str | None],
+) -> None:
+    """Each row as a block of `name  value` lines: for a terminal that is too narrow for the table."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    if title:
+        console.print(Text(title, style="italic"))
+    for row, style in zip(shown, styles, strict=True):
+        block = Table.grid(padding=(0, 2))
+        block.add_column(no_wrap=True)
+        block.add_column(overflow="fold")
+        for name, text in zip(columns, row, strict=True):
+            if text:
+                block.add_row(Text(name, style="dim"), Text(text, style=style or ""))
+        console.print(Padding(block, (1, 0, 0, 1)))
+    console.print()
 
 
 def cell(value: Any) -> str:
