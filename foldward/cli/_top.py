@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.widgets import Footer, RichLog, Static
 from textual.widgets import Tree as TreeWidget
@@ -44,6 +45,7 @@ class Top(App[None]):
     """
     BINDINGS = [  # noqa: RUF012 - textual's own shape
         ("q", "quit", "Leave"),
+        Binding("ctrl+c", "quit", "Leave", show=False, priority=True),  # textual's own only tells of ctrl+q
         ("p", "pause", "Pause"),
         ("r", "resume", "Resume"),
         ("a", "all_events", "All events"),

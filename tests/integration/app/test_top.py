@@ -121,3 +121,14 @@ def test_of_a_long_file_only_the_end_is_read_and_no_half_line(tmp_path: Path) ->
     assert lines[-1] == b"line 009999"
     assert all(len(line) == 11 for line in lines)
     assert 1_000 < len(lines) < 1_400
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+def test_the_usual_keys_leave(tmp_path: Path, monkeypatch: Any, key: str) -> None:
+    monkeypatch.setattr(_top, "look", lambda _: Seen(sample(), TREE))
+
+    async def act(app: Top, pilot: Any) -> None:
+        await pilot.press(key)
+        await until(lambda: app._exit)
+
+    play(Home(tmp_path).make(), act)
