@@ -66,7 +66,7 @@ def wanted(
     """
     if current == "retired":
         return ()
-    have = {kind for kind in ORDER if _current(kind, numbers)}
+    have = {kind for kind in ORDER if is_current(kind, numbers)}
     needs = _all_kinds(have) if complete else _by_ladder(current, judgement, have)
     if "evidence" in have and stale_evidence and (complete or judgement.ranks["B"] == "pass"):
         needs.append("evidence")
@@ -82,7 +82,7 @@ def newest_data(numbers: Numbers) -> str:
     return newest.fingerprint if newest is not None else ""
 
 
-def _current(kind: str, numbers: Numbers) -> bool:
+def is_current(kind: str, numbers: Numbers) -> bool:
     """Whether there is a result of a kind on the newest data."""
     result = numbers.result(kind)
     if result is None:

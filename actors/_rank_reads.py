@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+import msgspec
+
 from actors import _ladder
 from actors._numbers import Numbers, side, split
 from foldward.contracts.jobs import is_of_run, same_engine
@@ -66,7 +68,7 @@ class RankReads:
 
         found = {kind: newest(kind) if kind in known else None for kind in _ladder.ORDER}
         costs = row.definition.get("costs") or {}
-        return Numbers(
+        numbers = Numbers(
             name=name,
             generation=row.generation,
             zero_cost=bool(costs.get("zero")),
@@ -78,6 +80,14 @@ class RankReads:
             evidence=split(found["evidence"]) if found["evidence"] is not None else None,
             missing=missing,
         )
+        # On older candles than the rest they are like none: they are asked for again only where no gate is
+        # missed and rank A is proven, and old ones would keep both from ever being so.
+        older = {
+            kind: None
+            for kind in ("cpcv", "evidence")
+            if found[kind] is not None and not _ladder.is_current(kind, numbers)
+        }
+        return msgspec.structs.replace(numbers, **older) if older else numbers
 
     def _accept(self, kind: str) -> Callable[[Any], bool]:
         ours = None if self._engine is None else self._engine(kind)

@@ -13,6 +13,7 @@ import pytest
 from actors._rank_core import CURSOR
 from actors._windows import OwnWindows
 from actors.rank_evaluator import RankEvaluator
+from foldward.console.league import league_row
 from foldward.contracts.facts import CancelRequests, ImportStrategies, RetireStrategies, SetMeta
 from foldward.contracts.jobs import Backtest, Strategy
 from foldward.contracts.messages import Figures, Tick
@@ -399,6 +400,52 @@ def test_with_more_days_out_of_sample_old_results_do_not_count(make: Any, comple
     side = world.actors["rank_evaluator"]._core._reads.numbers(world.reader.strategy("a"), world.reader, {})
     assert side.backtest.request_id == world.jobs[0].request_id
     assert world.reader.strategy("a").verdict == "PASS"
+
+
+def test_a_combinatorial_run_on_older_candles_holds_nothing_up(make: Any) -> None:
+    world = make()
+    world.add("a")
+    (item,) = world.submit("a", kind="cpcv", plan={"groups": 10, "test_groups": 2})
+    assert item.status == "queued"
+    world.work()
+    world.candles.bars["EURUSD"] = 800
+    for _ in range(5):
+        world.pass_time(61)
+        world.settle()
+    row = world.reader.strategy("a")
+    assert (row.verdict, row.rank) == ("PASS", "S")
+    assert world.phases("a") == ["cpcv", "backtest", "oos", "evidence", "cpcv"]
+
+
+def test_evidence_that_failed_on_older_candles_is_made_anew(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make()
+    world.add("a")
+    monkeypatch.setitem(EVIDENCE, "dsr", 0.5)
+    for _ in range(3):
+        world.pass_time(61)
+        world.settle()
+    assert world.reader.strategy("a").verdict == "FAIL"
+    monkeypatch.setitem(EVIDENCE, "dsr", 0.97)
+    world.candles.bars["EURUSD"] = 800
+    world.submit("a", now=True)
+    for _ in range(5):
+        world.pass_time(301)
+        world.settle()
+    row = world.reader.strategy("a")
+    assert (row.verdict, row.rank) == ("PASS", "S")
+
+
+def test_a_definition_that_comes_back_is_shown_as_it_was_judged(make: Any) -> None:
+    world = make()
+    for units in (5.0, 6.0, 5.0):
+        world.add("a", units=units)
+        for _ in range(20):
+            world.pass_time(61)
+            world.settle()
+    shown = league_row(world.reader.strategy("a"))
+    assert (shown["verdict"], shown["is_sharpe"], shown["oos_sharpe"]) == ("PASS", 1.0, 0.8)
 
 
 def test_a_cursor_of_an_older_form_is_no_cursor(make: Any) -> None:
