@@ -60,7 +60,7 @@ class Interventions:
         now_us = clock.utc_us()
         return [
             WriteFact(
-                RequeueRequest(request_id=request_id, due_us=now_us, at_us=now_us),
+                RequeueRequest(request_id=request_id, due_us=now_us, at_us=now_us, note=message.note),
                 ("retry", self._key),
             )
             for request_id in message.request_ids

@@ -157,7 +157,7 @@ class Ledger(Attempts):
             run_id=whose.get("run_id", "-"),
             trace_id=whose.get("trace_id", result.trace_id),
             severity="warning",
-            result_digest=result.result_digest,
+            result_digest=None if result.error else _results.with_digest(result).result_digest,
         )
         if message.dead_id is not None:
             return [

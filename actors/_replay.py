@@ -141,7 +141,8 @@ class Desk:
         if letter.direction == "request" and letter.request_id:
             tag = ("replay", replay.key, dead_id)
             ids = (letter.request_id,)
-            return [Tell(QUEUE, RetryNow(request_ids=ids, reply_to=self._me(), tag=tag))]
+            order = RetryNow(request_ids=ids, note=replay.order.note, reply_to=self._me(), tag=tag)
+            return [Tell(QUEUE, order)]
         replay.note(
             dead_id, "skipped", "not_replayable", "a message of the inside: drop it when its cause is gone"
         )

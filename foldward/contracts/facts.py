@@ -158,12 +158,13 @@ class SettleDeadLetter(Fact, frozen=True, kw_only=True):
 class RequeueRequest(Fact, frozen=True, kw_only=True):
     """error | cancelled → pending with failures and crashes 0, or retry → due at once (`retry --now`).
 
-    Outcome: True if it changed.
+    note: kept with the dead letter that this closes. Outcome: True if it changed.
     """
 
     request_id: str
     due_us: int
     at_us: int
+    note: str = ""
 
 
 class RecoverLeases(Fact, frozen=True, kw_only=True):

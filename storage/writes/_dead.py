@@ -54,7 +54,8 @@ _STANDING = (
 _OLDEST_CLOSED = "SELECT id, size FROM dead_letters WHERE state <> 'held' ORDER BY closed_at LIMIT 50"
 _RELEASE = (
     "UPDATE dead_letters SET state = 'replayed', outcome = 'requeued', attempts = attempts + 1,"
-    " closed_at = ?2 WHERE request_id = ?1 AND direction = 'request' AND state = 'held'"
+    " closed_at = ?2, note = CASE WHEN ?3 = '' THEN note ELSE ?3 END"
+    " WHERE request_id = ?1 AND direction = 'request' AND state = 'held'"
 )
 _HELD_AGAIN = (
     "UPDATE dead_letters SET count = count + 1, attempts = attempts + 1, last_seen = max(last_seen, ?2),"
@@ -263,9 +264,9 @@ def hold(
     return inserted, 1
 
 
-def release_of_request(session: Session, request_id: str, at_us: int) -> None:
+def release_of_request(session: Session, request_id: str, at_us: int, note: str = "") -> None:
     """A request goes back to pending: its letter has done its work."""
-    session.execute(_RELEASE, (request_id, at_us))
+    session.execute(_RELEASE, (request_id, at_us, note))
 
 
 def settle_dead_letter(session: Session, fact: SettleDeadLetter) -> bool:

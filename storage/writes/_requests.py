@@ -154,6 +154,7 @@ def cancel(session: Session, request_ids: list[str], why: str, at_us: int) -> li
 
 def requeue_request(session: Session, fact: RequeueRequest) -> bool:
     """error | cancelled → pending with clean counts and its letter closed, or retry → due at once."""
+    fact = without_secrets(fact, "note")
     if session.execute(_HURRY, (fact.request_id, fact.due_us)).get is not None:
         session.event(fact.request_id, fact.at_us, "oos.hurried", {"next_attempt_at": fact.due_us})
         return True
@@ -161,7 +162,7 @@ def requeue_request(session: Session, fact: RequeueRequest) -> bool:
         return False
     session.open_rows += 1
     session.count("requeued")
-    release_of_request(session, fact.request_id, fact.at_us)
+    release_of_request(session, fact.request_id, fact.at_us, fact.note)
     session.event(fact.request_id, fact.at_us, "oos.requeued", {"next_attempt_at": fact.due_us})
     return True
 

@@ -82,9 +82,13 @@ class Cancelled(Message, frozen=True, kw_only=True):
 
 
 class RetryNow(Message, frozen=True, kw_only=True):
-    """To the OOSQueue: make a waiting or given-up request due at once. Answered with Retried."""
+    """To the OOSQueue: make a waiting or given-up request due at once. Answered with Retried.
+
+    note: kept with the dead letters that this closes.
+    """
 
     request_ids: tuple[str, ...]
+    note: str = ""
     reply_to: Any = None
     tag: Any = None
 

@@ -161,8 +161,9 @@ def test_a_given_up_request_goes_back_to_pending_with_clean_counts(world: ActorW
     request_id = ask(world)
     fail(world, request_id)
     assert world.status(request_id) == "error"
-    done = replay(world, reason="non_retryable", seconds=2)
+    done = replay(world, reason="non_retryable", note="data repaired", seconds=2)
     assert done.items == ({"id": 1, "outcome": "requeued"},)
+    assert world.reader.dead_letter(1).note == "data repaired"
     row = world.reader.request(request_id)
     assert row is not None
     assert (row.status, row.failures) == ("sent", 0)

@@ -169,10 +169,11 @@ def test_a_late_answer_is_told_and_kept_under_its_trace() -> None:
     for outcome, kept in (("duplicate", 0), ("nondeterministic", 1), ("stale", 1)):
         room = Room(None)
         known = {"outcome": outcome, "name": "sma", "kind": "oos", "run_id": "run-1", "trace_id": "trace-1"}
-        told = room.ledger.applied(written(room.arrive(), known))
+        told = room.ledger.applied(written(room.arrive(result_digest=None), known))
         (event,) = [effect for effect in told if isinstance(effect, Event)]
         assert (event.event_type, event.run_id, event.trace_id) == (f"oos.{outcome}", "run-1", "trace-1")
         assert (event.data["strategy"], event.data["oos_kind"]) == ("sma", "oos")
+        assert event.data["result_digest"].startswith("sha256:")  # also of a peer that sends none
         letters = [e.message for e in told if isinstance(e, Tell) and isinstance(e.message, Hold)]
         assert [letter.trace_id for letter in letters] == ["trace-1"] * kept
 

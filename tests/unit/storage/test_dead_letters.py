@@ -104,8 +104,9 @@ def test_the_bytes_of_the_answer_are_kept_where_there_are_some(facts, do, reader
 
 def test_a_requeue_closes_the_letter_and_a_new_failure_opens_it_again(facts, do, reader):
     do(facts.admit(), facts.lease(), facts.give_up())
-    do(RequeueRequest(request_id=ONE, due_us=T0, at_us=T0 + 9))
-    assert (reader.dead_letter(1).state, reader.dead_letter(1).outcome) == ("replayed", "requeued")
+    do(RequeueRequest(request_id=ONE, due_us=T0, at_us=T0 + 9, note="data repaired"))
+    letter = reader.dead_letter(1)
+    assert (letter.state, letter.outcome, letter.note) == ("replayed", "requeued", "data repaired")
     assert do(settled(1, "replayed", outcome="queued", note="by hand")) is True
     assert reader.dead_letter(1).attempts == 1
     assert do(facts.lease(), facts.give_up(error="failed again")) == {"dead_id": 1}
