@@ -37,7 +37,8 @@ EXITS = """| exit | meaning |
 | 130 | interrupted |
 
 `foldward core` exits as `python -m supervision` does: 0 drained, 1 the root gave up, 2 boot failed, 3 drained with
-zombies or past the deadline, 128+n on a second signal.
+zombies or past the deadline, 128+n on a second signal. A disk that is full, away or not writable at boot is 8, so
+that a service manager tries again.
 """
 
 

@@ -8,12 +8,14 @@ from foldward.contracts.errors import ConfigError, WireError
 from foldward.settings import LinkTable
 from foldward.wire.links import needs_curve, plain
 
+OTHERS = ("ipc://", "inproc://")
+
 
 def require_endpoints(link: LinkTable, native: str) -> None:
     """Bind each TCP endpoint for a moment; raise before anything is opened or changed.
 
-    wire.endpoint_taken (with the setting to change), config.invalid for one without a fixed port, and
-    wire.curve_required for one beyond this machine without keys, unless link.allow_plain.
+    wire.endpoint_taken (with the setting to change), config.invalid for one without a scheme or a fixed
+    port, and wire.curve_required for one beyond this machine without keys, unless link.allow_plain.
     ipc endpoints lie in the home's own run directory, which core's lock protects.
     """
     wanted = {"link.native_endpoint": native} if link.mode == "native" else {}
@@ -35,6 +37,12 @@ def require_endpoints(link: LinkTable, native: str) -> None:
                 if needs_curve(endpoint):
                     _require_keys(link, setting, endpoint)
                 _try(context, setting, endpoint)
+            elif endpoint and not endpoint.startswith(OTHERS):
+                raise ConfigError(
+                    "config.invalid",
+                    f"{setting} {endpoint!r} is no endpoint: it begins with neither tcp:// nor ipc://",
+                    hint="for example tcp://127.0.0.1:5570",
+                )
     finally:
         context.term()
 

@@ -10,8 +10,10 @@ import typer
 
 from foldward.cli._command import command
 from foldward.cli._context import Context
-from foldward.cli._output import print_json, say
-from foldward.contracts.errors import ConfigError
+from foldward.cli._output import print_error, print_json, say
+from foldward.contracts.errors import ConfigError, FoldwardError
+
+BOOT_FAILED = 2  # as `supervision.run` says it; service managers do not start again after it
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +49,13 @@ def core(
     if data:
         ctx.flags["core.data_roots"] = data
     ctx.load_kinds()
-    return run_core(ctx.home, ctx.snapshot, ctx.recheck)
+    try:
+        return run_core(ctx.home, ctx.snapshot, ctx.recheck)
+    except FoldwardError as error:
+        if error.retryable:  # a full disk, a share that is away: the service manager shall try again
+            raise
+        print_error(error)
+        return BOOT_FAILED
 
 
 def web(

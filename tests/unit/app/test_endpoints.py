@@ -67,3 +67,11 @@ def test_a_free_port_stays_free() -> None:
 
 def test_a_socket_file_is_the_locks_business() -> None:
     require_endpoints(LinkTable(), "ipc:///nonexistent/x.sock")
+
+
+@pytest.mark.parametrize("endpoint", ["bogus://x", "10.0.0.5:5570", "tcp:/127.0.0.1:5570", "x"])
+def test_an_endpoint_without_a_scheme_that_is_known_is_a_wrong_setting(endpoint: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        require_endpoints(LinkTable(native_endpoint=endpoint), endpoint)
+    assert refused.value.code == "config.invalid"
+    assert refused.value.message.startswith(f"link.native_endpoint {endpoint!r} is no endpoint")
