@@ -19,7 +19,7 @@ def allowed(bars: Bars, rule: Filter, aux: Aux | None) -> tuple[NDArray[np.bool_
     """Whether an entry may be decided on each bar, and a note when the filter's candles are missing.
 
     A decision at the close of bar k sees the higher-timeframe bars that are closed by then, no other. With
-    fewer than `period` of them, or without candles at all, nothing passes.
+    fewer than `period` of them, without candles at all, or where the next one is missing, nothing passes.
     """
     higher = None if aux is None else aux.get(rule.timeframe)
     if higher is None or len(higher) == 0:
@@ -36,7 +36,18 @@ def allowed(bars: Bars, rule: Filter, aux: Aux | None) -> tuple[NDArray[np.bool_
         mean = np.lib.stride_tricks.sliding_window_view(close, rule.period).mean(axis=1)
         tail = close[rule.period - 1 :]
         agrees[rule.period :] = tail > mean if rule.logic == "PRICE_ABOVE_SMA" else tail < mean
-    return agrees[known], None
+    # Trading went on at the first bar after a close: there the next higher bar began, or a timeframe later
+    # where its source counts a short session to the next. When even that one is over, it is missing.
+    span = minutes * _MINUTE_NS
+    goes_on = np.searchsorted(bars.time, closes_at, side="left")
+    over = np.append(bars.time, np.iinfo(np.int64).max - 2 * span)[goes_on] + 2 * span
+    missing = (known > 0) & (decided_at >= np.concatenate((over[:1], over))[known])
+    note = None
+    if missing.any():
+        label = timeframe_label(rule.timeframe)
+        count = int(missing.sum())
+        note = f"the filter's {label} candles are missing for {count:,} bars: their entries are blocked"
+    return agrees[known] & ~missing, note
 
 
 def resample(bars: Bars, timeframe: int) -> Bars:

@@ -1,4 +1,4 @@
 """Which engine made a number."""
 
 # Changes whenever a number could change: it is part of every request's identity.
-ENGINE_VERSION = "foldward-4"
+ENGINE_VERSION = "foldward-5"

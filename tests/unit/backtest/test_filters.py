@@ -1,9 +1,15 @@
 """The higher-timeframe filter sees closed bars only, and missing data blocks."""
 
+from dataclasses import replace
+
+import numpy as np
+
 from foldward.backtest import resample, simulate
 from foldward.backtest.filters import allowed
 from foldward.contracts.jobs import Filter, Strategy
+from foldward.data.bars import day_ends
 
+COLUMNS = ("time", "open", "high", "low", "close", "volume")
 FLAT = (100.0, 100.0, 100.0, 100.0)
 
 
@@ -48,6 +54,43 @@ def test_a_month_is_known_only_when_the_longest_month_is_over(make_bars):
     assert not passes.any()  # a close equal to its own average of one is not above it
     closes_at, _ = allowed(daily, rule(period=1, timeframe=43_200, logic="PRICE_BELOW_SMA"), {43_200: month})
     assert not closes_at.any()
+
+
+def test_candles_that_end_early_let_nothing_pass_two_bars_later(make_bars):
+    bars = make_bars([FLAT] * 24)
+    higher = make_bars([(100, 100, 100, 90), (100, 110, 100, 110)], timeframe=240)  # ends at 08:00
+    passes, note = allowed(bars, rule(period=2), {240: higher})
+    # The next H4 bar began with the hour of 08:00; at 16:00 even one that began four hours later is over.
+    assert passes.tolist() == [False] * 7 + [True] * 8 + [False] * 9
+    assert note == "the filter's H4 candles are missing for 9 bars: their entries are blocked"
+
+
+def test_a_hole_in_the_filters_candles_blocks_until_it_is_over(make_bars):
+    bars = make_bars([FLAT] * 40)
+    rows = [(100, 100 + i, 100, 100 + i) for i in range(10)]
+    whole = make_bars(rows, timeframe=240)
+    passes, note = allowed(bars, rule(period=2), {240: whole})
+    assert (passes.tolist(), note) == ([False] * 7 + [True] * 33, None)
+    kept = np.array([0, 1, 2, 6, 7, 8, 9])  # closes at 4, 8, 12 and 28, 32, 36, 40
+    holed = replace(
+        whole, **{name: getattr(whole, name)[kept] for name in COLUMNS}, day_end=whole.day_end[kept]
+    )
+    passes, note = allowed(bars, rule(period=2), {240: holed})
+    assert passes.tolist() == [False] * 7 + [True] * 12 + [False] * 8 + [True] * 13
+    assert "missing for 8 bars" in note
+
+
+def test_a_weekend_is_no_hole(make_bars):
+    friday = make_bars([FLAT] * 48)
+    days = np.array([0, 1, 4, 5])  # two days, a weekend, two days
+    hours = np.concatenate([np.arange(24) + 24 * day for day in days]) * 3600 * 10**9
+    bars = replace(
+        make_bars([FLAT] * 96), time=friday.time[0] + hours, day_end=day_ends(friday.time[0] + hours)
+    )
+    daily = make_bars([(100, 100 + i, 100, 100 + i) for i in range(4)], timeframe=1440)
+    daily = replace(daily, time=friday.time[0] + days * 86_400 * 10**9)
+    passes, note = allowed(bars, rule(period=2, timeframe=1440), {1440: daily})
+    assert (passes.tolist(), note) == ([False] * 47 + [True] * 49, None)
 
 
 def test_a_blocked_strategy_trades_nothing_and_says_so(make_bars):
