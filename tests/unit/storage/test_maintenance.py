@@ -42,6 +42,14 @@ def test_a_whole_database_has_no_violations(life, path):
     assert report["checked"]["crc.results"] == 1
 
 
+def test_a_zero_that_came_with_a_minus_is_no_violation(facts, do, path):
+    numbers = dict.fromkeys(("pnl", "sharpe", "sortino", "max_drawdown", "win_rate", "profit_factor"), -0.0)
+    do(facts.imported())
+    do(facts.admit(1), facts.lease(1), facts.answer(1, trades=0, wins=0, losses=0, **numbers))
+    do(facts.admit(2, kind="backtest"), facts.lease(2), facts.answer(2, **numbers, metrics={"a": -0.0}))
+    assert fsck(path)["violations"] == []
+
+
 @pytest.mark.parametrize(
     ("sql", "check"),
     [
