@@ -99,9 +99,9 @@ def _has_result(row: Any, rows: Rows) -> bool:
 
 def _tried(row: Any, rows: Rows, now: float) -> bool:
     last = rows.wfv_runs(name=row.name, kind="wfv", limit=1)
-    return (
-        bool(last) and last[0].started_at / clock.US > now - AGAIN_S and last[0].started_at >= row.defined_at
-    )
+    if not last or last[0].started_at < row.defined_at:
+        return False
+    return bool(0 <= now - last[0].started_at / clock.US < AGAIN_S)
 
 
 def _or_low(value: float | None) -> float:

@@ -200,6 +200,17 @@ def test_a_failed_run_is_not_scheduled_again_for_a_day(make: Any) -> None:
     assert len(world.runs()) == 1
 
 
+def test_a_failure_from_the_future_holds_nobody_up(make: Any) -> None:
+    world = make(interval_s=60)
+    world.ranked("s-1")
+    world.clock.jump(30 * 86_400.0)
+    world.pass_time(31)
+    world.answer(world.jobs()[0].request_id, error="looks ahead", code="engine.lookahead")
+    world.clock.jump(-30 * 86_400.0)
+    world.pass_time(700)
+    assert len(world.runs()) == 2
+
+
 def test_a_restart_knows_what_is_under_way_and_when_it_last_started(make: Any) -> None:
     world = make()
     world.ranked("s-1", "s-2")
