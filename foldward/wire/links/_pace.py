@@ -128,10 +128,6 @@ class Pace:
         return GAP_S - gone if self._chunk == SIP and 0.0 <= gone < GAP_S else 0.0
 
     def _charge(self, now: float) -> None:
-        # A clock that was set back (a test's) neither fills nor empties.
-        if self._filled is not None and now > self._filled:
-            self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._per_s)
-        self._filled = now
         if self._told != self._seen:
             self._seen, self._read_at = self._told, now
         self._last_junk = min(self._last_junk, now)
@@ -149,13 +145,15 @@ class Pace:
             self._chunk = min(CHUNK, self._chunk * 2)
         elif junk:
             self._chunk = SIP
+        if self._per_s:
+            self._tokens = max(0.0, self._tokens - junk)
+            self._careful = self._careful or self._tokens < self._burst / 2
+        self._fill(now)
         if good > junk and 2 * good >= self._window:
             self._window = min(AHEAD, self._window * 2)
         if junk and self._per_s:
             self._window = min(self._window, max(CHUNK, good))
-            self._tokens = max(0.0, self._tokens - junk)
             self._last_junk = now
-            self._careful = self._careful or self._tokens < self._burst / 2
             if self.held_back:
                 self.held_back += junk
         elif self._careful and self._tokens < self._reserve + self._batch:
@@ -164,3 +162,10 @@ class Pace:
             self._careful = False
             self._window = FIRST
             self.held_back = 0
+
+    def _fill(self, now: float) -> None:
+        """After what was read is charged: it was read before the time went by."""
+        # A clock that was set back (a test's) neither fills nor empties.
+        if self._filled is not None and now > self._filled:
+            self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._per_s)
+        self._filled = now
