@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from foldward.app.own_rule import told_by_place
 from foldward.backtest import simulate
 from foldward.backtest.ledger import trade_list
 from foldward.contracts.errors import RequestError
@@ -86,16 +87,17 @@ def simulate_file(
     with series as (bars, recorded, aux_of):
         strategy = _on(strategy, bars, wanted)
         aux, more = aux_of(strategy.filter)
-        outcome = simulate(
-            bars,
-            strategy,
-            start,
-            end,
-            seed=seed,
-            include_trades=include_trades,
-            calendar=calendar,
-            aux=aux,
-        )
+        with told_by_place():
+            outcome = simulate(
+                bars,
+                strategy,
+                start,
+                end,
+                seed=seed,
+                include_trades=include_trades,
+                calendar=calendar,
+                aux=aux,
+            )
         answer: dict[str, Any] = {
             "metrics": outcome.metrics,
             "reasons": outcome.reasons,
@@ -138,7 +140,8 @@ def split_file(
     with series as (bars, recorded, aux_of):
         strategy = _on(strategy, bars, None)
         aux, more = aux_of(strategy.filter)
-        report = split(bars, strategy, cuts, seed=seed, aux=aux)
+        with told_by_place():
+            report = split(bars, strategy, cuts, seed=seed, aux=aux)
     return {
         **report,
         "notes": [*(report.get("notes") or ()), *_noted(bars, recorded), *more],
