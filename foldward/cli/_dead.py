@@ -33,7 +33,7 @@ def list_letters(
     state: Annotated[str | None, typer.Option(help="held, replayed, dropped or all.")] = "held",
     reason: ReasonOption = None,
     strategy: StrategyOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, oldest first.")] = 200,
 ) -> None:
     """List dead letters (held ones unless --state says otherwise)."""
     from foldward.console.letters import letter

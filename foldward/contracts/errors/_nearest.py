@@ -24,4 +24,4 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     """`did you mean 'sma'?` or, when nothing is near, the list of what is known."""
     names = sorted(known)
     near = did_you_mean(wrong, names)
-    return f"did you mean '{near}'?" if near else f"known: {', '.join(names)}"
+    return f"did you mean '{near}'?" if near else f"known: {', '.join(names) or 'none'}"

@@ -36,7 +36,7 @@ declare(
 declare(
     "request.unknown_kind",
     "No such kind of strategy.",
-    "docs/reference/kinds.md lists the kinds",
+    "docs/reference/kinds.md lists the kinds; core.kinds in the settings adds your own",
     exit_code=2,
 )
 declare(
