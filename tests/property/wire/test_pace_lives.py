@@ -87,8 +87,8 @@ def test_every_answer_is_read_and_junk_no_faster_than_allowed(
     due = max([world.now, *world.answers])
     while world.good < len(answers):
         world.step()
-        # At worst every connection's junk stands in front of each, and a batch was being saved for. A port that
-        # is not woken waits a second.
+        # At worst every connection's junk stands in front of each, and a batch was being saved for. A port
+        # that is not woken waits a second.
         patience_s = 0.1 + (60 + 2 * flooding * len(answers)) / per_s + 20 * judging_s
         assert world.now < due + patience_s
     assert world.junk <= FIRST + 8 + max(8, per_s / 10) + per_s * (world.now - 100.0) + world.good
