@@ -93,11 +93,11 @@ class RankReads:
         ours = None if self._engine is None else self._engine(kind)
 
         def accept(result: Any) -> bool:
-            if self._fits is not None and not self._fits(result):
-                return False
             # An edited plugin or an upgraded engine: its old numbers are another strategy's.
-            if not self._complete:
-                return same_engine(result.engine, ours)
-            return is_of_run(result, seed=self._seed, data=self._data, engine=ours)
+            if self._complete:
+                ok = is_of_run(result, seed=self._seed, data=self._data, engine=ours)
+            else:
+                ok = same_engine(result.engine, ours)
+            return ok and (self._fits is None or self._fits(result))
 
         return accept

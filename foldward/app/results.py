@@ -51,7 +51,7 @@ def of_run(
     known = frozenset(data)
 
     def accept(row: ResultRow) -> bool:
-        return fits(row) and is_of_run(row, seed=seed, data=known, engine=engines.get(row.name))
+        return is_of_run(row, seed=seed, data=known, engine=engines.get(row.name)) and fits(row)
 
     return accept
 
