@@ -13,6 +13,10 @@ RESERVED = frozenset(
     {"code", "message", "hint", "retryable", "retry_after", "run_id", "trace_id", "raw", "position"}
 )
 
+LOOKS = frozenset({"tree", "core_status", "crashes"})
+LATER = "it may still be done when core goes on: foldward status"
+SILENT = "wait a moment, then docs/RUNBOOK.md, FoldwardCoreSilent"
+
 
 class Client:
     """Calls verbs on the inspection socket of one home.
@@ -46,7 +50,9 @@ class Client:
             raise _our_error(refusal) from refusal
         except TimeoutError as error:
             raise SupervisionError(
-                "supervision.no_answer", f"core (pid {self.core.get('pid')}) did not answer {verb!r} in time"
+                "supervision.no_answer",
+                f"core (pid {self.core.get('pid')}) did not answer {verb!r} in time",
+                hint=SILENT if verb in LOOKS else f"{LATER}; {SILENT}",
             ) from error
         except ConnectionError as error:
             raise SupervisionError(
