@@ -9,14 +9,16 @@ from foldward.console.client import Client
 from foldward.contracts.errors import SupervisionError
 
 
+LATER = "it may still be done when core goes on: foldward status"
+
+
 @pytest.mark.parametrize(
     ("verb", "hint"),
     [
         ("tree", "wait a moment, then docs/RUNBOOK.md, FoldwardCoreSilent"),
         (
             "pause",
-            "it may still be done when core goes on: foldward status; "
-            "wait a moment, then docs/RUNBOOK.md, FoldwardCoreSilent",
+            f"{LATER}; wait a moment, then docs/RUNBOOK.md, FoldwardCoreSilent",
         ),
     ],
 )
