@@ -8,7 +8,6 @@ import pytest
 from foldward.console.client import Client
 from foldward.contracts.errors import SupervisionError
 
-
 LATER = "it may still be done when core goes on: foldward status"
 
 
