@@ -16,6 +16,7 @@ from foldward.contracts.jobs import Result
 from foldward.contracts.messages import Hold, ResultArrived
 
 QUEUE = "oos_queue"
+LARGE = 64 * 1024  # bytes of junk that count as one more message
 
 
 class Arrivals:
@@ -29,12 +30,18 @@ class Arrivals:
         self._flight = flight
         self._run_times = run_times
         self._news = news
-        self._junk = 0
+        self._junk = self._bulk = 0
 
-    def count_junk(self) -> int:
-        """Messages since the last look that were no answer to anything known here."""
-        junk, self._junk = self._junk, 0
-        return junk
+    def count_junk(self) -> tuple[int, int]:
+        """Messages since the last look that were no answer to anything known here, and as how many more of
+        them the large ones count."""
+        counts = self._junk, self._bulk
+        self._junk = self._bulk = 0
+        return counts
+
+    def _no_answer(self, raw: bytes) -> None:
+        self._junk += 1
+        self._bulk += len(raw) // LARGE
 
     def answered(self, result: Result, raw: bytes, peer_id: str, received_us: int, now: float) -> Effects:
         """A decoded answer: its slot is free, and the queue judges it."""
@@ -43,7 +50,7 @@ class Arrivals:
         if not request_id or request_id == "MISSING":
             named = self._flight.named(result.strategy_name) if not request_id else ()
             if len(named) != 1:
-                self._junk += 1
+                self._no_answer(raw)
                 _free_oldest(peer)
                 return [_nobodys(result, raw, peer_id, len(named))]
             (request_id,) = named
@@ -64,14 +71,16 @@ class Arrivals:
             if late is not None:
                 peer.answered(late)
             else:
-                self._junk += 1
+                self._no_answer(raw)
             peer.succeeded(None)
+        elif lease is None:
+            self._no_answer(raw)
         arrived = ResultArrived(result=result, raw=raw, peer=peer_id, received_us=received_us)
         return self._news.after([Tell(QUEUE, arrived)])
 
     def unreadable(self, error: WireError, raw: bytes, peer_id: str) -> Effects:
         """Bytes that are no answer: kept exactly as they came; the lease runs out into the next attempt."""
-        self._junk += 1
+        self._no_answer(raw)
         peer = self._peers.get(peer_id)
         request_id = _frames.readable_id(raw)
         if peer is not None:

@@ -16,7 +16,7 @@ class Link(Protocol):
 
     def send(self, peer: str, request_id: str, data: bytes) -> None: ...
 
-    def worked_off(self, frames: int, junk: int) -> None: ...
+    def worked_off(self, frames: int, junk: int, bulk: int = 0) -> None: ...
 
     def close(self) -> None: ...
 
@@ -35,8 +35,9 @@ def flooded(message: LinkFlooded, _now: float, _now_us: int) -> Effects:
     """Somebody sends more junk than the link reads."""
     data = {"link": message.link, "junk": message.junk, "per_s": message.per_s}
     body = (
-        f"More than {message.per_s:g} messages a second are no answers. They are kept as dead letters at that"
-        " rate; who sends them waits, and honest answers go first come, first served among all connections."
+        f"More than {message.per_s:g} messages a second, or large ones, are no answers. They are kept as dead"
+        " letters at that rate; who sends them waits, and honest answers go first come, first served among"
+        " all connections."
     )
     return [
         Event("link.flooded", data, "warning"),

@@ -176,7 +176,7 @@ class Dispatcher(ProductActor):
                 if effects:
                     self.carry_out(effects)
         if frames and self._link is not None:
-            self._link.worked_off(frames, self._desk.arrivals.count_junk())
+            self._link.worked_off(frames, *self._desk.arrivals.count_junk())
         self._pump()
 
     def on_receive(self, message: Any) -> dict[str, Any] | None:

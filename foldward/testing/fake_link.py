@@ -144,8 +144,9 @@ class FakeLink:
         self.tell(FrameSent(peer=peer, request_id=request_id))
         target.deliver(request_id, data)
 
-    def worked_off(self, frames: int, junk: int) -> None:
+    def worked_off(self, frames: int, junk: int, bulk: int = 0) -> None:
         """The receiver keeps up by itself: what is told here is told in the peer's own thread."""
+        del bulk
         self.done_with = (self.done_with[0] + frames, self.done_with[1] + junk)
 
     def close(self, linger: float = 0.0) -> None:

@@ -22,6 +22,7 @@ GAP_S = 0.0005  # between two sips: whoever is to answer needs the processor too
 BATCH = 10  # while no answer is expected
 QUIET_S = 0.002  # between an answer and a batch, if it can wait
 CALM_S = 2.0  # without junk, before a link is read freely again
+DEBT_S = 2.0  # of large messages' junk: so long may a link rest for what was read unawares
 EXPECT_S = 1.0  # after the last request an answer is no longer waited for so eagerly
 
 
@@ -43,9 +44,11 @@ class Pace:
         self._told = 0
         self._seen = 0  # of those, at the last look
         self._read_at = 0.0
-        self._worked = (0, 0)  # messages, junk: the receiver's thread writes it, the rest is the port's
+        # messages, junk, bulk of it: the receiver's thread writes it, the rest is the port's
+        self._worked = (0, 0, 0)
         self._reports = False  # so is this: one who never says what was worked off is not waited for
         self._charged = 0
+        self._weighed = 0
         self._good = 0
         self._good_at = 0.0
         self._chunk = SIP
@@ -64,15 +67,17 @@ class Pace:
         self._asked += requests
         self._asked_at = now
 
-    def worked_off(self, messages: int, junk: int) -> bool:
+    def worked_off(self, messages: int, junk: int, bulk: int = 0) -> bool:
         """So many were worked off, so many of them were no answers. True: the port may wait for this.
 
-        A receiver that reports says (0, 0) at first: what comes before is read without end.
+        bulk: as how many more messages of junk the large ones count, because what is read faster than it can
+        be stored is kept in memory. A receiver that reports says (0, 0) at first: what comes before is read
+        without end.
         """
         self._reports = True
-        taken, charged = self._worked
+        taken, charged, weighed = self._worked
         before = self._told - taken
-        self._worked = (taken + messages, charged + junk)
+        self._worked = (taken + messages, charged + junk, weighed + bulk)
         if not self._careful:
             return junk > 0 or 2 * before >= self._window
         # Junk that came in a batch says nothing that the next batch would not find out by itself.
@@ -131,7 +136,7 @@ class Pace:
         if self._told != self._seen:
             self._seen, self._read_at = self._told, now
         self._last_junk = min(self._last_junk, now)
-        taken, all_junk = self._worked
+        taken, all_junk, all_bulk = self._worked
         if taken > self._told:  # the receiver had some of an earlier link: nobody is ahead by less than none
             self._told = self._seen = taken
         good, self._good = taken - all_junk - self._good, taken - all_junk
@@ -139,6 +144,7 @@ class Pace:
         if not 0.0 <= now - self._asked_at < EXPECT_S:
             self._asked = self._good
         junk, self._charged = all_junk - self._charged, all_junk
+        bulk, self._weighed = all_bulk - self._weighed, all_bulk
         if good > 0:
             self._good_at = now
             self._tokens = min(self._burst, self._tokens + good)
@@ -146,7 +152,8 @@ class Pace:
         elif junk:
             self._chunk = SIP
         if self._per_s:
-            self._tokens = max(0.0, self._tokens - junk)
+            self._tokens = max(min(0.0, self._tokens), self._tokens - junk)
+            self._tokens = max(-DEBT_S * self._per_s, self._tokens - bulk)
             self._careful = self._careful or self._tokens < self._burst / 2
         self._fill(now)
         if good > junk and 2 * good >= self._window:

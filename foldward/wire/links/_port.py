@@ -32,7 +32,7 @@ class Link(Protocol):
 
     def send(self, peer: str, request_id: str, data: bytes) -> None: ...
 
-    def worked_off(self, frames: int, junk: int) -> None: ...
+    def worked_off(self, frames: int, junk: int, bulk: int = 0) -> None: ...
 
     def close(self, linger: float = 0.0) -> None: ...
 
@@ -92,9 +92,10 @@ class Port:
                 return
         self._tell(FrameRefused(peer=peer, request_id=request_id, error=self.failure or "the link is closed"))
 
-    def worked_off(self, frames: int, junk: int) -> None:
-        """The receiver has worked off so many FrameReceived, so many of them were no answers."""
-        if self._pace.worked_off(frames, junk):
+    def worked_off(self, frames: int, junk: int, bulk: int = 0) -> None:
+        """The receiver has worked off so many FrameReceived, so many of them were no answers; bulk: as how
+        many more of those the large ones count."""
+        if self._pace.worked_off(frames, junk, bulk):
             with self._lock:
                 if not self._closing.is_set():
                     self._rouse()

@@ -26,6 +26,7 @@ from foldward.wire.links._port import Port, Sink
 from foldward.wire.links._sockets import DoorKeeper, Mender, Monitor, make_socket
 
 SOURCE = "BRAIN"
+UNREAD = 64  # messages of one connection in our memory before they are read; ZMQ's 1,000 may be gigabytes
 
 
 class PushPullLink(Port):
@@ -64,6 +65,7 @@ class PushPullLink(Port):
         # pongs, and a ping to a peer that has said all and gone makes the kernel throw away what it said. Who
         # is frozen is noticed at the PUSH.
         pull.setsockopt(zmq.HEARTBEAT_IVL, 0)
+        pull.setsockopt(zmq.RCVHWM, UNREAD)
         secure(push, settings, settings.request_endpoint, server=settings.bind_requests)
         secure(pull, settings, settings.result_endpoint, server=settings.bind_results)
         self._monitor = Monitor(push)

@@ -853,3 +853,13 @@ def test_junk_pushed_at_a_legacy_link_says_nothing_about_the_peer() -> None:
         room.desk.arrivals.unreadable(WireError("wire.unparseable", b"x"), b"x", "peer")
     assert room.desk.peers.breakers["peer"].snapshot()["failures"] == 0
     assert room.send() == []
+
+
+def test_what_is_no_answer_is_counted_by_its_size_too() -> None:
+    desk = Desk(QueueTable(), RetryTable(), BreakerTable())
+    error = WireError("wire.unparseable", message="junk")
+    desk.arrivals.unreadable(error, b"x" * 200_000, "w1")
+    desk.arrivals.unreadable(error, b"x", "w1")
+    desk.arrivals.answered(answer(1), b"x" * 65_536, "w1", 0, 1.0)  # nobody is there who was asked
+    assert desk.arrivals.count_junk() == (3, 4)
+    assert desk.arrivals.count_junk() == (0, 0)

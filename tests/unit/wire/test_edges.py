@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import zmq
 
 from foldward.contracts.errors import ConfigError, WireError
 from foldward.contracts.jobs import Backtest, Heartbeat, Strategy
@@ -198,3 +199,31 @@ def test_a_service_may_bind_or_connect_either_side():
     finally:
         link.close()
         service.close(0)
+
+
+def test_what_is_not_read_yet_stays_with_its_sender():
+    link = PushPullLink(
+        lambda message: None,
+        LinkTable(
+            mode="pushpull",
+            request_endpoint="tcp://127.0.0.1:*",
+            result_endpoint="tcp://127.0.0.1:*",
+            bind_requests=True,
+        ),
+    )
+    link.worked_off(0, 0)  # and never again: sixteen are read
+    link.start()
+    context = zmq.Context()
+    push = context.socket(zmq.PUSH)
+    push.setsockopt(zmq.SNDHWM, 1)
+    push.connect(link.result_endpoint)
+    assert push.poll(5000, zmq.POLLOUT)
+    taken = 0
+    try:
+        while taken < 1000 and push.poll(100, zmq.POLLOUT):
+            push.send(bytes(128 * 1024))
+            taken += 1
+    finally:
+        context.destroy(linger=0)
+        link.close()
+    assert 64 < taken < 300  # the kernel's buffers among them

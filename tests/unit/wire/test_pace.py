@@ -64,6 +64,31 @@ def test_a_flood_without_end_is_read_at_that_rate(per_s: int) -> None:
     assert 9 * per_s - 8 < junk <= 10 * per_s + max(FIRST, per_s / 10)
 
 
+def test_large_junk_counts_as_much_as_it_weighs() -> None:
+    pace = Pace(500.0)
+    pace.worked_off(0, 0)
+    now, junk = 100.0, 0
+    while now < 110.0:
+        room = pace.room(now)
+        read(pace, room)
+        junk += room
+        rest_s = max(0.000_01, min(0.25, pace.wait_s()))
+        now += 0.0005 if pace.worked_off(room, room, 15 * room) else rest_s  # of a megabyte each
+    assert 270 < junk < 340  # 5,000 of a few bytes
+
+
+def test_what_was_large_and_read_unawares_is_made_up_for_by_two_seconds_at_most() -> None:
+    pace = Pace(500.0)
+    pace.sent(1, 100.0)
+    assert pace.room(100.0) == FIRST
+    read(pace, FIRST)
+    pace.worked_off(FIRST, FIRST, 100 * 128)
+    assert pace.room(100.0) == 0
+    pace.sent(1, 101.9)
+    assert pace.room(101.9) == 0
+    assert pace.room(102.01) == SIP
+
+
 def test_how_far_a_link_reads_ahead_is_doubled_when_half_of_it_is_needed() -> None:
     pace = Pace(50.0)
     assert pace.room(0.0) == FIRST == 16
