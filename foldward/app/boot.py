@@ -90,7 +90,7 @@ class Core:
             rules = self.snapshot.settings.data
             self.candles = Candles(cache, self._roots, rules.allow, rules.coverage_min)
             self._warming = subprocess.Popen(
-                [sys.executable, "-m", "foldward.app.warm", str(os.getpid())],
+                [sys.executable, "-P", "-m", "foldward.app.warm", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C at a terminal is for core, which ends this one itself

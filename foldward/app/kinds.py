@@ -12,7 +12,7 @@ from foldward.settings import Settings
 def load_kinds(settings: Settings) -> tuple[str, ...]:
     """Register what `core.kinds` and installed entry points offer; the names.
 
-    A module may lie in the working directory, where `python -m foldward.worker` finds it too. Raises
+    A module may lie in the working directory, where a worker looks for it too, after everything else. Raises
     request.bad_strategy when a module cannot be imported or offers nothing.
     """
     here = os.getcwd()

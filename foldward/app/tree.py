@@ -301,7 +301,8 @@ def _require_ray() -> None:
 def worker_argv(parts: Parts, worker: str) -> list[str]:
     """The command line of one worker process."""
     core = parts.snapshot.settings.core
-    argv = [sys.executable, "-m", "foldward.worker", "--connect", near(parts.endpoint), "--id", worker]
+    # -P: a signal.py among somebody's strategies does not hide Python's own; the worker adds the folder last.
+    argv = [sys.executable, "-P", "-m", "foldward.worker", "--connect", near(parts.endpoint), "--id", worker]
     if parts.local_keys is not None:
         argv += ["--keys", str(parts.local_keys.absolute())]
     argv += ["--parent", str(os.getpid())]  # known from the first moment: core may die before it is asked for

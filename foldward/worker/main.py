@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -203,6 +204,9 @@ def _desk(options: argparse.Namespace, settings: Any) -> Any:
     for path in options.data_root:
         if not os.path.isdir(path):
             logger.warning("data root {} does not exist", path)
+    here = os.getcwd()
+    if options.kinds and here not in sys.path:  # last: a signal.py there does not hide Python's own
+        sys.path.append(here)
     register(options.kinds)
     warm_up()
     if options.memory_mb:
