@@ -31,19 +31,9 @@ def test_a_signal_py_of_ones_own_does_not_hide_pythons_from_the_workers(
         tmp_path.joinpath(f"{name}.py").write_text('raise RuntimeError("this is not yours")\n')
     tmp_path.joinpath("mine.toml").write_text(SET)
     tmp_path.joinpath("foldward.toml").write_text('[core]\nkinds = ["momentum"]\nworkers = 1\n')
+    line = ["run", "--data", str(prices), "--strategies", "mine.toml", "--no-dashboard", "--json"]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "foldward.cli",
-            "run",
-            "--data",
-            str(prices),
-            "--strategies",
-            "mine.toml",
-        ]
-        + ["--no-dashboard", "--json"],
+        [sys.executable, "-P", "-m", "foldward.cli", *line],
         cwd=tmp_path,
         env=shell.env,
         capture_output=True,
