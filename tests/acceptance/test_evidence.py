@@ -43,6 +43,12 @@ def engines(shell: Shell, name: str) -> list[str]:
         return [row[0] for row in db.execute("SELECT engine FROM results WHERE name = ?", [name])]
 
 
+def kinds(shell: Shell, name: str) -> list[str]:
+    """The kind of each stored result of a strategy."""
+    with sqlite3.connect(f"file:{shell.home}/foldward.db?mode=ro", uri=True) as db:
+        return sorted(row[0] for row in db.execute("SELECT kind FROM results WHERE name = ?", [name]))
+
+
 def test_a_strategy_that_cheats_is_invalid_and_an_edited_one_is_new(
     shell: Shell, prices: Path, house: Path
 ) -> None:
@@ -58,12 +64,15 @@ def test_a_strategy_that_cheats_is_invalid_and_an_edited_one_is_new(
     assert rows["honest-1"]["verdict"] in ("PASS", "FAIL", "BLOCKED")
     assert rows["honest-1"]["is_sharpe"] is not None
     first, builtin = engines(shell, "honest-1"), engines(shell, "sma-1")
-    assert len(set(first)) == 1
+    assert len(set(first)) == len(set(builtin)) == 1
     assert first[0].startswith(f"{builtin[0]}+")
+    before = kinds(shell, "sma-1")
     house.write_text(HOUSE.read_text() + "\n# edited\n")
     shell.json(*line)
     assert len(set(engines(shell, "honest-1"))) == 2
-    assert engines(shell, "sma-1") == builtin
+    assert set(engines(shell, "sma-1")) == set(builtin)
+    # The edit is one trial more on these candles, against which the neighbour's evidence is asked for anew.
+    assert kinds(shell, "sma-1") == sorted([*before, "evidence"])
 
 
 def test_replay_names_an_edited_kind_and_a_filter_keeps_its_candles(
