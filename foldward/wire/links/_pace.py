@@ -30,6 +30,7 @@ class Pace:
     """junk_per_s: messages that were no answers, in a second; 0 = any number. A tenth may come at once.
 
     What was read before anyone knew that it was junk is not made up for by a pause: honest ones would wait.
+    Only the bulk of large ones is, for at most DEBT_S: memory is short before time is.
     """
 
     def __init__(self, junk_per_s: float) -> None:
