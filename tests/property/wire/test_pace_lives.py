@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldward.wire.links._pace import AHEAD, FIRST, Pace
+from foldward.wire.links._port import TICK_MS
 
 READ_S = 0.00002  # one message
 
@@ -39,7 +40,7 @@ class World:
         if room:
             until = self.now + 0.001 if read < room else self.now  # what comes wakes it
         else:
-            until = self.now + self.pace.wait_s()
+            until = self.now + min(TICK_MS / 1000, self.pace.wait_s())
         self._judge(max(until, self.now + 1e-6))
 
     def _read(self) -> bool:
@@ -88,7 +89,7 @@ def test_every_answer_is_read_and_junk_no_faster_than_allowed(
     while world.good < len(answers):
         world.step()
         # At worst every connection's junk stands in front of each, and a batch was being saved for. A port
-        # that is not woken waits a second.
+        # that is not woken waits a quarter of a second.
         patience_s = 0.1 + (60 + 2 * flooding * len(answers)) / per_s + 20 * judging_s
         assert world.now < due + patience_s
     assert world.junk <= FIRST + 8 + max(8, per_s / 10) + per_s * (world.now - 100.0) + world.good
