@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from foldward.console.spans import LONGEST_S, UNITS_S
 from foldward.contracts.errors import ConfigError, RequestError
 from foldward.contracts.jobs import MAX_SEED
-
-LONGEST_S = 3.2e10  # as core's door takes it
 
 
 def seed_of(text: str) -> int:
@@ -49,7 +48,7 @@ def seconds(text: str, option: str) -> float:
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)([smhdw]?)", text.strip())
     if match is None:
         raise ConfigError("config.usage", f"{option} {text!r} is not a span such as 30m, 24h, 7d")
-    found = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[match[2]]
+    found = float(match[1]) * UNITS_S[match[2] or "s"]
     if found > LONGEST_S:
         raise ConfigError("config.usage", f"{option} {text!r} is more than a thousand years")
     return found

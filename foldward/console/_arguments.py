@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
+from foldward.console.spans import LONGEST_S
 from foldward.contracts.errors import RequestError, suggestion
 from foldward.contracts.facts import ImportStrategies, RetireStrategies
 
@@ -65,7 +66,7 @@ class ReplayArguments(Arguments, frozen=True, kw_only=True):
     all: bool = False
     reason: Name | None = None
     strategy: Name | None = None
-    older_than_s: Annotated[float, Meta(ge=0, le=3.2e10)] | None = None
+    older_than_s: Annotated[float, Meta(ge=0, le=LONGEST_S)] | None = None
     dry_run: bool = False
     rate: Annotated[float, Meta(gt=0, le=1e6)] = 50.0
     limit: RowId | None = None

@@ -16,6 +16,7 @@ from actors.metrics import metrics_text
 from foldward.console.failures import failures as count_failures
 from foldward.console.league import league
 from foldward.console.letters import find, letter
+from foldward.console.spans import LONGEST_S, UNITS_S
 from foldward.contracts import clock
 from foldward.contracts.errors import FoldwardError, RequestError
 from foldward.web import _dead_view, _queue_view, _times_view
@@ -24,8 +25,6 @@ from foldward.web._site import Site
 from storage.reads.pages import PageReader
 
 MOST = 1_000
-LONGEST_S = 3.2e10  # a thousand years: older than everything, and the database can still count it
-_SPAN_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 class Api:
@@ -60,7 +59,7 @@ class Api:
             raise RequestError(
                 "request.bad_param", f"since={since[:40]!r} by={by[:40]!r}: since=24h&by=reason"
             )
-        span = min(float(match[1]) * _SPAN_S[match[2]], LONGEST_S)
+        span = min(float(match[1]) * UNITS_S[match[2]], LONGEST_S)
         start = clock.utc_us() - int(span * 1e6)
 
         def ask(reader: PageReader) -> list[dict[str, Any]]:
