@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +14,7 @@ from loguru import logger
 from foldward.contracts.errors import ConfigError, FoldwardError, did_you_mean
 from foldward.worker import _log
 from foldward.worker._limits import Parent, limit_memory
+from foldward.worker.kinds import load
 
 
 class Parser(argparse.ArgumentParser):
@@ -197,17 +197,14 @@ def _wire(options: argparse.Namespace) -> tuple[Any, Any]:
 def _desk(options: argparse.Namespace, settings: Any) -> Any:
     import numpy as np  # noqa: F401 - imported here, so that the handshake runs meanwhile
 
-    from foldward.backtest import register, warm_up
+    from foldward.backtest import warm_up
     from foldward.data.cache import Cache
     from foldward.worker.desk import Desk
 
     for path in options.data_root:
         if not os.path.isdir(path):
             logger.warning("data root {} does not exist", path)
-    here = os.getcwd()
-    if options.kinds and here not in sys.path:  # last: a signal.py there does not hide Python's own
-        sys.path.append(here)
-    register(options.kinds)
+    load(options.kinds)
     warm_up()
     if options.memory_mb:
         limit = limit_memory(options.memory_mb)
