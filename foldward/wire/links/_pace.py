@@ -63,7 +63,7 @@ class Pace:
 
     def sent(self, requests: int, now: float) -> None:
         """So many requests went out: their answers are expected."""
-        if self._asked <= self._good:
+        if self._idle:
             self._read_at = now  # nobody answers at once
         self._asked += requests
         self._asked_at = now
@@ -82,7 +82,7 @@ class Pace:
         if not self._careful:
             return junk > 0 or 2 * before >= self._window
         # Junk that came in a batch says nothing that the next batch would not find out by itself.
-        return junk < messages or self._asked > self._good
+        return junk < messages or not self._idle
 
     def room(self, now: float) -> int:
         """How many messages may be read now."""
@@ -90,12 +90,11 @@ class Pace:
         ahead = self._ahead()
         if not self._careful:
             return max(0, self._window - ahead)
-        if self._asked <= self._good:
-            if self._tokens - self._reserve < 1.0:
-                self.held_back = max(1, self.held_back)
-            return 0 if ahead or self._batch_wait_s(now, ahead) > 0.0 else self._batch
-        if self._tokens < 1.0:
+        idle = self._idle
+        if self._tokens - (self._reserve if idle else 0.0) < 1.0:
             self.held_back = max(1, self.held_back)
+        if idle:
+            return 0 if ahead or self._batch_wait_s(now, ahead) > 0.0 else self._batch
         if self._gap_s(now) > 0.0:
             return 0
         return max(0, min(self._chunk, int(self._tokens)) - ahead)
@@ -105,11 +104,16 @@ class Pace:
         if not self._careful:
             return 1.0
         now = self._filled or 0.0
-        if self._asked <= self._good:
+        if self._idle:
             return self._batch_wait_s(now, self._ahead()) or 1.0 / self._per_s
         if self._tokens < 1.0:
             return (1.0 - self._tokens) / self._per_s
         return self._gap_s(now) or 1.0
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no answer is expected."""
+        return self._asked <= self._good
 
     def _ahead(self) -> int:
         return self._told - self._worked[0] if self._reports else 0
