@@ -34,13 +34,9 @@ def _failed(message: str) -> EngineError:
 
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not _of_others(frame.filename)]
+    others = (_OURS, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
+    theirs = [frame for frame in frames if not any(map(Path(frame.filename).is_relative_to, others))]
     if not theirs:
         return ""
     last = theirs[-1]
     return f" ({last.filename} line {last.lineno}: {last.line or '?'})"
-
-
-def _of_others(file: str) -> bool:
-    libraries = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
-    return any(Path(file).is_relative_to(folder) for folder in (_OURS, *libraries))
